@@ -1,0 +1,66 @@
+# Every target sets up what it needs: `make demo` and `make test` work in a fresh checkout.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo analysis copy test test-fast kill bench check format lock clean
+
+RUN := .venv/bin/python -m
+LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --annotation-style line $(if $(UPGRADE),--upgrade)
+
+help:  ## Show this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.demo  ## See a gated agent at work on a real database; nobody is asked anything
+	@$(RUN) apps.analysis demo
+
+analysis: .venv/.demo  ## Answer the analysis agent yourself: make analysis ARGS='sql "DELETE ..."'
+	@$(RUN) apps.analysis $(ARGS)
+
+copy: .venv/.demo  ## Copy a pattern: make copy PATTERN=terminal TO=../myapp; without PATTERN, list them
+	@$(RUN) core $(if $(PATTERN),copy $(PATTERN) --to $(or $(TO),$(error Say where to: TO=../myapp)),list)
+
+test: .venv/.dev  ## Run every test and every example in the prose
+	@$(RUN) pytest -q -n auto $(ARGS)
+
+test-fast: .venv/.dev  ## Run the tests that take less than a second each
+	@$(RUN) pytest -q -n auto -m "not slow" $(ARGS)
+
+kill: .venv/.dev  ## Kill a worker hundreds of times and look at what it leaves behind
+	@$(RUN) tests.kill $(ARGS)
+
+bench: .venv/.dev  ## Measure what asking costs, next to a plain call and a bare commit
+	@$(RUN) tests.bench $(ARGS)
+
+check: .venv/.dev  ## Format, lint, types and import rules; changes nothing
+	@$(RUN) ruff format --check
+	@$(RUN) ruff check
+	@$(RUN) mypy
+	@$(RUN) pyright
+	@.venv/bin/python .venv/bin/lint-imports --no-logo
+
+format: .venv/.dev  ## Mend what a program can mend
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+lock: .venv/.dev  ## Write the lock files anew: make lock UPGRADE=1 takes newer versions
+	@$(LOCK) --all-extras --group dev pyproject.toml --output-file .lock/dev.txt
+	@$(LOCK) --extra analysis --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
+	@echo uv | $(LOCK) - --output-file .lock/uv.txt
+
+clean:  ## Remove .venv and every cache
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find core apps tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What was installed into an environment whose Python is gone, is gone too.
+ifneq ($(shell test -x .venv/bin/python || echo gone),)
+.PHONY: .venv/.demo .venv/.dev
+endif
+
+.venv/bin/python:
+	@sh .ci/venv
+
+.venv/.demo: .lock/demo.txt .venv/bin/python
+	@sh .ci/install demo
+
+.venv/.dev: .lock/dev.txt .venv/bin/python
+	@sh .ci/install dev

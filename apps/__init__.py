@@ -1,0 +1,1 @@
+"""Sample applications: read one, and you know the layout of them all."""

@@ -1,0 +1,109 @@
+"""Make a database of CSV and Parquet files, one table each."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from .definitions import quoted
+from .errors import AnalysisError, one_sentence
+
+_READERS = {
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".csv.gz": "read_csv",
+    ".tsv.gz": "read_csv",
+    ".parquet": "read_parquet",
+}
+
+
+def load(files: Sequence[Path], path: Path) -> None:
+    """Write a new database with one table per file, named after the file.
+
+    Raises:
+        AnalysisError: A file is missing or unreadable, two make the same table, or the
+            database exists. No database is left behind.
+    """
+    if not files:
+        raise AnalysisError("No files were given; name at least one CSV or Parquet file.")
+    tables = _named(files)
+    part = new_file(path)
+    try:
+        con = duckdb.connect(str(part))
+        try:
+            for table, file in tables.items():
+                _load(con, table, file)
+        finally:
+            con.close()
+        publish(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def new_file(path: Path) -> Path:
+    """Return where to build the database before it gets its name.
+
+    Raises:
+        AnalysisError: There is a file of that name, or no folder for it.
+    """
+    if path.exists():
+        raise AnalysisError(f"{path.name} exists already; nothing was overwritten.")
+    if not path.parent.is_dir():
+        raise AnalysisError(f"There is no folder {path.parent} for {path.name}.")
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give the finished database its name, unless somebody was faster.
+
+    Raises:
+        AnalysisError: There is a file of that name by now.
+    """
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        raise AnalysisError(f"{path.name} could not be written: {error.strerror}.") from error
+
+
+def _named(files: Sequence[Path]) -> dict[str, Path]:
+    tables: dict[str, Path] = {}
+    for file in files:
+        if not file.is_file():
+            raise AnalysisError(f"There is no file {file}.")
+        if _ending(file) is None:
+            raise AnalysisError(
+                f"{file.name} is neither CSV nor Parquet; it ends in {file.suffix!r}."
+            )
+        table = table_name(file)
+        if table in tables:
+            raise AnalysisError(f"{tables[table]} and {file} would both become the table {table}.")
+        tables[table] = file
+    return tables
+
+
+def _ending(file: Path) -> str | None:
+    name = file.name.lower()
+    return next((ending for ending in _READERS if name.endswith(ending)), None)
+
+
+def table_name(file: Path) -> str:
+    """Turn a file name into a table name: lower case, letters, digits and underscores."""
+    stem = file.name[: -len(_ending(file) or "")] or file.stem
+    name = re.sub(r"\W+", "_", stem.lower()).strip("_")
+    return name if name and not name[0].isdigit() else f"t_{name}"
+
+
+def _load(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    # Brackets and stars in a path would be taken for a pattern that matches other files.
+    place = re.sub(r"([*?\[])", r"[\1]", str(file.resolve()))
+    try:
+        con.execute(
+            f"CREATE TABLE {quoted(table)} AS FROM {_READERS[_ending(file) or '.csv']}($file)",
+            {"file": place},
+        )
+    except duckdb.Error as error:
+        raise AnalysisError(f"{file.name} cannot be read: {one_sentence(error)}") from error

@@ -1,0 +1,148 @@
+"""Hold the one connection that can change the database, for one statement and no longer."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from .errors import Interrupted, NotADatabase, explained, is_lock
+
+T = TypeVar("T")
+
+_locks: dict[Path, threading.RLock] = {}
+_locks_guard = threading.Lock()
+
+
+def only_one(path: Path) -> threading.RLock:
+    """Return the lock of this file: a process cannot hold one file for reading and writing."""
+    with _locks_guard:
+        return _locks.setdefault(path.resolve(), threading.RLock())
+
+
+def patiently(
+    attempt: Callable[[], T],
+    path: Path,
+    *,
+    patience: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Try again for `patience` seconds while somebody else holds the file.
+
+    Raises:
+        Locked: The file was held all that time.
+        AnalysisError: DuckDB refused for another reason; its words are in the message.
+    """
+    give_up = clock() + patience
+    while True:
+        try:
+            return attempt()
+        except duckdb.Error as error:
+            if not is_lock(error) or clock() >= give_up:
+                raise explained(error, path.name) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
+        sleep(0.05)
+
+
+@dataclass(slots=True, kw_only=True)
+class Writable:
+    """A database file held for writing.
+
+    Attributes:
+        con: Runs the statement.
+        old: A second view of the same database, which sees what is committed.
+        fd: The open file. It must outlive `con`: closing any descriptor of a file drops the
+            locks that the process holds on it, the one of `con` too.
+        seconds: How long the statement may take.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    old: duckdb.DuckDBPyConnection
+    fd: int
+    seconds: float
+    late: bool = field(default=False, init=False)
+
+    def _stop(self) -> None:
+        self.late = True
+        self.con.interrupt()
+        self.old.interrupt()
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Interrupt what runs inside when it takes too long; DuckDB itself has no such limit.
+
+        Raises:
+            Interrupted: The time was over, or somebody pressed Ctrl-C.
+        """
+        timer = threading.Timer(self.seconds, self._stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise Interrupted(self._why()) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
+        finally:
+            timer.cancel()
+            timer.join()  # a late interrupt must not reach the commit
+        if self.late:
+            raise Interrupted(self._why())
+
+    def _why(self) -> str:
+        if self.late:
+            return f"The statement took longer than {self.seconds:g} seconds; nothing changed."
+        return "The statement was stopped before it ended; nothing changed."
+
+
+def _connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(
+        str(path),
+        config={
+            "enable_external_access": "false",
+            "autoload_known_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "memory_limit": memory,
+        },
+    )
+    # A rehearsal leaves the file alone; a change asks for its checkpoint itself.
+    con.execute("PRAGMA disable_checkpoint_on_shutdown")
+    con.execute("SET lock_configuration = true")
+    return con
+
+
+@contextmanager
+def writable(
+    path: Path, *, seconds: float, patience: float = 2.0, memory: str = "2GB"
+) -> Iterator[Writable]:
+    """Open the file for writing, cut off from other files, the network and extensions.
+
+    Raises:
+        NotADatabase: The file is missing or not a database.
+        Locked: Somebody else holds it for longer than `patience` seconds.
+    """
+    with only_one(path):
+        try:
+            fd = os.open(path, os.O_RDWR)
+        except OSError as error:
+            raise NotADatabase(f"{path.name} cannot be opened: {error.strerror}.") from error
+        try:
+            con = patiently(lambda: _connect(path, memory), path, patience=patience)
+            old = con.cursor()
+            try:
+                yield Writable(con=con, old=old, fd=fd, seconds=seconds)
+            finally:
+                old.close()
+                con.close()
+        finally:
+            os.close(fd)

@@ -1,0 +1,59 @@
+"""Gates: put a person in front of a function."""
+
+from .gate import gate
+from .model import (
+    ActionChanged,
+    ApprovalRequest,
+    Approve,
+    Approver,
+    BoundFile,
+    Decision,
+    Edit,
+    NotAnswered,
+    NotCounted,
+    OutcomeUnknown,
+    Panel,
+    Policy,
+    Preview,
+    Quote,
+    Reject,
+    Rejected,
+    Risk,
+    State,
+    Store,
+    StoreError,
+    Table,
+    Unencodable,
+)
+from .runs import run
+from .stores.memory import MemoryStore
+from .stores.sqlite import SqliteStore
+
+__all__ = [
+    "ActionChanged",
+    "ApprovalRequest",
+    "Approve",
+    "Approver",
+    "BoundFile",
+    "Decision",
+    "Edit",
+    "MemoryStore",
+    "NotAnswered",
+    "NotCounted",
+    "OutcomeUnknown",
+    "Panel",
+    "Policy",
+    "Preview",
+    "Quote",
+    "Reject",
+    "Rejected",
+    "Risk",
+    "SqliteStore",
+    "State",
+    "Store",
+    "StoreError",
+    "Table",
+    "Unencodable",
+    "gate",
+    "run",
+]

@@ -1,0 +1,1 @@
+"""What a person can say on the command line; every file is one group of commands."""

@@ -1,0 +1,114 @@
+"""A piece of agent work with a name: done again after a crash, it finds what it asked before.
+
+>>> with run("ticket-17") as work:
+...     work.name
+'ticket-17'
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import count
+
+from .model import ActionChanged, Store, StoredRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class _History:
+    """The calls of one tool in one run.
+
+    Attributes:
+        unclaimed: What an earlier attempt has asked and this one has not yet, by number.
+        taken: The numbers in use. One may be missing: that call was never written down.
+    """
+
+    unclaimed: dict[int, StoredRequest] = field(default_factory=dict[int, StoredRequest])
+    taken: set[int] = field(default_factory=set[int])
+
+    def next(self) -> int:
+        """Return the first number that is free."""
+        return next(number for number in count(1) if number not in self.taken)
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """The work in hand, and what it has asked so far.
+
+    Attributes:
+        acting_for: The person the agent works for in this run; never votes on it.
+        notices: What people changed in calls whose result could not say so itself.
+    """
+
+    name: str
+    acting_for: str = ""
+    notices: list[str] = field(default_factory=list[str])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _histories: dict[tuple[int, str], dict[str, _History]] = field(
+        default_factory=dict[tuple[int, str], dict[str, _History]]
+    )
+
+    def key(
+        self, store: Store, requester: str, action: str, origin: str
+    ) -> tuple[str, StoredRequest | None]:
+        """Return the key of the next call, and what became of it if it was made before.
+
+        Raises:
+            ActionChanged: At this point the run had asked for something else of this tool.
+        """
+        with self._lock:
+            history = self._of(store, requester).setdefault(action, _History())
+            for number, stored in history.unclaimed.items():
+                if stored.request.origin == origin:
+                    return stored.request.key, history.unclaimed.pop(number)
+            free = history.next()
+            if skipped := [n for n in history.unclaimed if n < free]:
+                raise ActionChanged(self._differs(history.unclaimed[min(skipped)]))
+            history.taken.add(free)
+            return f"{action}#{free}", None
+
+    def _of(self, store: Store, requester: str) -> dict[str, _History]:
+        place = (id(store), requester)
+        if place not in self._histories:
+            found = self._histories[place] = dict[str, _History]()
+            for stored in store.of_run(requester, self.name):
+                history = found.setdefault(stored.request.action, _History())
+                number = int(stored.request.key.rpartition("#")[2])
+                history.unclaimed[number] = stored
+                history.taken.add(number)
+        return self._histories[place]
+
+    def _differs(self, earlier: StoredRequest) -> str:
+        request = earlier.request
+        return (
+            f"{request.name} was not run: run {self.name!r} was recorded with another call here"
+            f" (request {request.id[:8]}, {earlier.state.value.lower()}). Repeat that call, or"
+            " start a run of another name"
+        )
+
+
+current: ContextVar[Run | None] = ContextVar("current run", default=None)
+
+
+@contextmanager
+def run(name: str, *, acting_for: str = "") -> Generator[Run]:
+    """Give the calls inside the block a name under which they are found again.
+
+    Running the same work once more, in this process or a later one, re-attaches: what waits waits
+    on, what was approved starts, what has ended returns its recorded result.
+
+    Args:
+        name: Of the work, not of the attempt: `"ticket-17"`.
+        acting_for: The person the agent works for; that person never votes on these calls.
+    """
+    if not name:
+        raise ValueError("a run needs a name, such as the ticket it works on")
+    work = Run(name=name, acting_for=acting_for)
+    token = current.set(work)
+    try:
+        yield work
+    finally:
+        current.reset(token)

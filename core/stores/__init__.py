@@ -1,0 +1,1 @@
+"""Where requests live: in memory, or in a file. One contract for all."""

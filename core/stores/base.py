@@ -1,0 +1,381 @@
+"""One contract for every store: load, apply a rule, write the row and its audit record, commit.
+
+A store only has to say what a transaction is. Everything that must never differ between memory,
+SQLite and PostgreSQL happens here, in one place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from .. import audit
+from ..model import (
+    ActionChanged,
+    ApprovalRequest,
+    Approve,
+    AuditRecord,
+    Edit,
+    Outcome,
+    Panel,
+    Reject,
+    Rejected,
+    State,
+    StoredRequest,
+    StoreError,
+    utc_now,
+)
+from . import rules
+from .executor import is_gone, this_process
+from .rows import Row, from_row, instant, micros, to_row
+from .rules import Step
+
+MOST_PARSED = 4096
+MOVING = frozenset({State.PENDING, State.APPROVED})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the audit trail: where the next record goes."""
+
+    seq: int
+    hash: str
+    at: int
+
+
+class Transaction(Protocol):
+    """What a store must be able to do between begin and commit. Instants are microseconds."""
+
+    def head(self) -> Head: ...
+    def row(self, request_id: str, /) -> Row | None: ...
+    def of_key(self, requester: str, run: str, key: str, /) -> Row | None: ...
+    def insert(self, row: Row, stored: StoredRequest, /) -> None: ...
+    def update(self, row: Row, stored: StoredRequest, /) -> None: ...
+    def append(self, record: AuditRecord, /) -> None: ...
+    def latest(self, request_id: str, /) -> AuditRecord | None: ...
+    def flag(self, name: str, /) -> str: ...
+    def set_flag(self, name: str, value: str, /) -> None: ...
+    def open_requests(self, requester: str, /) -> int: ...
+    def standing(self, state: State, /, *, due: int | None = None) -> Sequence[Row]: ...
+    def page(self, after: str, limit: int, now: int, /) -> Sequence[Row]: ...
+    def of_run(self, requester: str, run: str, /) -> Sequence[Row]: ...
+    def search(
+        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
+    ) -> Sequence[Row]: ...
+    def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]: ...
+
+
+class BaseStore(ABC):
+    """The whole `Store` contract over a `Transaction`.
+
+    Args:
+        clock: Tells the time. It may jump; the store never goes back behind its last record.
+        open_limit: How many requests of one requester may be pending at a time.
+        executor: Name of this process in claims.
+        gone: Whether the process of that name has ended; what cannot be known is `False`.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        open_limit: int = 20_000,
+        executor: Callable[[], str] = this_process,
+        gone: Callable[[str], bool] = is_gone,
+    ) -> None:
+        self._clock = clock
+        self._open_limit = open_limit
+        self._executor = executor
+        self._gone = gone
+        self._parsed: dict[str, tuple[Row, StoredRequest]] = {}
+
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that commits at the end of the block, and not otherwise."""
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Transaction]:
+        """Begin a look at one consistent state."""
+
+    @abstractmethod
+    def _announce(self, request_id: str) -> None:
+        """Wake whoever watches that request, here and in other processes. A hint, no promise."""
+
+    def submit(self, request: ApprovalRequest, /) -> StoredRequest:
+        with self._write() as tx:
+            if found := _existing(tx, request):
+                return found
+            self._take(tx, request)
+            limit = self._open_limit
+            if tx.open_requests(request.requester) >= limit:
+                text = (
+                    f"{request.name} was not asked: {request.requester} has {limit:,} open requests"
+                )
+                raise Rejected(text, request_id=request.id)
+            stored = self._insert(tx, rules.submitted(request))
+        self._announce(request.id)
+        return stored
+
+    def record(self, request: ApprovalRequest, decision: Approve | Reject, /) -> StoredRequest:
+        with self._write() as tx:
+            if found := _existing(tx, request):
+                return found
+            self._take(tx, request)
+            now = instant(self._now(tx.head()))
+            return self._insert(tx, rules.recorded(request, decision, self._executor(), now))
+
+    def get(self, request_id: str, /) -> StoredRequest:
+        with self._read() as tx:
+            stored = self._load(tx, request_id)
+            late = rules.expired(stored, instant(self._now(tx.head())))
+        if late is None:
+            return stored
+        return self._change(request_id, lambda _stored, _now: None)
+
+    def vote(
+        self, request_id: str, decision: Approve | Reject, /, *, digest: str, window: str = ""
+    ) -> StoredRequest:
+        def rule(stored: StoredRequest, now: datetime) -> Step | None:
+            return rules.voted(stored, decision, digest=digest, window=window, now=now)
+
+        return self._change(request_id, rule)
+
+    def propose(
+        self, request_id: str, edit: Edit, /, *, digest: str, window: str = ""
+    ) -> StoredRequest:
+        return self._change(
+            request_id, lambda stored, _: rules.proposed(stored, edit, digest=digest, window=window)
+        )
+
+    def refuse(self, request_id: str, /, *, problem: str) -> StoredRequest:
+        return self._change(request_id, lambda stored, _: rules.refused(stored, problem))
+
+    def revise(self, request: ApprovalRequest, edit: Edit, /, *, changed: str) -> StoredRequest:
+        return self._change(
+            request.id, lambda stored, _: rules.revised(stored, request, edit, changed)
+        )
+
+    def cancel(self, request_id: str, /, *, by: str, because: str) -> StoredRequest:
+        return self._change(
+            request_id, lambda stored, _: rules.cancelled(stored, by=by, because=because)
+        )
+
+    def claim(self, request_id: str, /, *, digest: str, panel: Panel) -> StoredRequest:
+        def rule(stored: StoredRequest, _: datetime) -> Step:
+            return rules.claimed(stored, digest=digest, panel=panel, executor=self._executor())
+
+        return self._change(request_id, rule)
+
+    def finish(self, request_id: str, outcome: Outcome, state: State, /) -> StoredRequest:
+        def rule(stored: StoredRequest, _: datetime) -> Step:
+            return rules.finished(stored, outcome, state, self._executor())
+
+        return self._change(request_id, rule)
+
+    def report(self, request_id: str, /, *, finding: str) -> StoredRequest:
+        return self._change(request_id, lambda stored, _: rules.reported(stored, finding))
+
+    def resolve(
+        self, request_id: str, /, *, by: str, happened: bool, note: str = ""
+    ) -> StoredRequest:
+        return self._change(
+            request_id,
+            lambda stored, _: rules.resolved(stored, by=by, happened=happened, note=note),
+        )
+
+    def pending(self, *, after: str = "", limit: int = 50) -> Sequence[StoredRequest]:
+        with self._read() as tx:
+            return [from_row(row) for row in tx.page(after, limit, self._now(tx.head()))]
+
+    def search(
+        self,
+        *,
+        state: State | None = None,
+        action: str = "",
+        person: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+    ) -> Sequence[StoredRequest]:
+        first = micros(since) if since else -(2**62)
+        last = micros(until) if until else 2**62
+        with self._read() as tx:
+            rows = tx.search(state.value if state else "", action, person, first, last, limit)
+            return [from_row(row) for row in rows]
+
+    def of_run(self, requester: str, run: str, /) -> Sequence[StoredRequest]:
+        with self._read() as tx:
+            return [from_row(row) for row in tx.of_run(requester, run)]
+
+    def sweep(self) -> int:
+        with self._write() as tx:
+            now = self._now(tx.head())
+            late = [one for state in MOVING for one in _sound(tx, tx.standing(state, due=now))]
+            steps = [rules.expired(stored, instant(now)) for stored in late]
+            claimed = _sound(tx, tx.standing(State.EXECUTING))
+            steps += [rules.abandoned(s) for s in claimed if self._gone(s.executor)]
+            taken = [self._update(tx, step) for step in steps if step is not None]
+        self._announce_all(taken)
+        return len(taken)
+
+    def stop(self, *, by: str, because: str) -> int:
+        with self._write() as tx:
+            tx.set_flag("stopped", f"stopped by {by}: {because}")
+            self._append(tx, "stopped", by=by, details={"because": because})
+            waiting = [one for state in MOVING for one in _sound(tx, tx.standing(state))]
+            steps = [rules.cancelled(stored, by=by, because=because) for stored in waiting]
+            taken = [self._update(tx, step) for step in steps]
+        self._announce_all(taken)
+        return len(taken)
+
+    def resume(self, *, by: str) -> None:
+        with self._write() as tx:
+            tx.set_flag("stopped", "")
+            self._append(tx, "resumed", by=by, details={})
+
+    def stopped(self) -> str:
+        with self._read() as tx:
+            return tx.flag("stopped")
+
+    def trail(self, *, after: int = 0) -> Iterator[AuditRecord]:
+        while True:
+            with self._read() as tx:
+                records = tx.trail(after, 1000)
+            yield from records
+            if not records:
+                return
+            after = records[-1].seq
+
+    def unexplained(self) -> Iterator[str]:
+        """Yield a sentence for each request that the audit trail does not explain, or has lost."""
+        with self._read() as tx:
+            rows = tx.search("", "", "", -(2**62), 2**62, 2**62)
+            last = {record.request_id: record for record in tx.trail(0, 2**62)}
+        last.pop("", None)
+        for row in rows:
+            if problem := _unexplained(row, last.pop(row.id, None)):
+                yield problem
+        yield from (f"request {one} is gone, and the audit trail knows it" for one in last)
+
+    def _take(self, tx: Transaction, request: ApprovalRequest) -> None:
+        if why := tx.flag("stopped"):
+            raise Rejected(f"{request.name} was not run: {why}", request_id=request.id)
+
+    def _change(
+        self,
+        request_id: str,
+        rule: Callable[[StoredRequest, datetime], Step | None],
+    ) -> StoredRequest:
+        """Load, apply expiry, apply `rule`, write. What has expired is written down either way."""
+        problem: Exception | None = None
+        with self._write() as tx:
+            stored = self._load(tx, request_id)
+            if why := _unexplained(tx.row(request_id), tx.latest(request_id)):
+                raise StoreError(f"{why}; nothing was done with it")
+            now = instant(self._now(tx.head()))
+            step = rules.expired(stored, now)
+            after = stored if step is None else self._update(tx, step)
+            try:
+                step = rule(after, now)
+            except (StoreError, Rejected) as error:
+                problem, step = error, None
+            after = after if step is None else self._update(tx, step)
+        self._announce(request_id)
+        if problem is not None:
+            raise problem
+        return after
+
+    def _load(self, tx: Transaction, request_id: str) -> StoredRequest:
+        """Read a request; one that reads exactly as it did the last time is not parsed again."""
+        row = tx.row(request_id)
+        if row is None:
+            raise StoreError(f"there is no request {request_id!r} in this store")
+        known = self._parsed.get(request_id)
+        return known[1] if known and known[0] == row else self._remember(row, from_row(row))
+
+    def _remember(self, row: Row, stored: StoredRequest) -> StoredRequest:
+        if len(self._parsed) >= MOST_PARSED:
+            self._parsed.pop(next(iter(self._parsed)))
+        self._parsed[row.id] = (row, stored)
+        return stored
+
+    def _insert(self, tx: Transaction, step: Step) -> StoredRequest:
+        row = to_row(step.after)
+        tx.insert(row, step.after)
+        self._append_step(tx, step, row)
+        return self._remember(row, step.after)
+
+    def _update(self, tx: Transaction, step: Step) -> StoredRequest:
+        row = to_row(step.after, self._parsed.get(step.after.request.id))
+        tx.update(row, step.after)
+        self._append_step(tx, step, row)
+        return self._remember(row, step.after)
+
+    def _append_step(self, tx: Transaction, step: Step, row: Row) -> None:
+        details = {**step.details, "row": row.fingerprint()}
+        self._append(tx, step.event, by=step.by, details=details, request_id=row.id)
+
+    def _append(
+        self, tx: Transaction, event: str, *, by: str, details: dict[str, str], request_id: str = ""
+    ) -> None:
+        head = tx.head()
+        tx.append(
+            audit.record(
+                seq=head.seq + 1,
+                at=instant(self._now(head)),
+                event=event,
+                request_id=request_id,
+                by=by,
+                details=audit.dumps(details),
+                previous=head.hash,
+            )
+        )
+
+    def _now(self, head: Head) -> int:
+        """Never earlier than the last record: a clock that is set back revives nothing."""
+        return max(micros(self._clock()), head.at)
+
+    def _announce_all(self, taken: Sequence[StoredRequest]) -> None:
+        for stored in taken:
+            self._announce(stored.request.id)
+
+
+def _existing(tx: Transaction, request: ApprovalRequest) -> StoredRequest | None:
+    """Return the request under the same key.
+
+    Raises:
+        ActionChanged: The key belongs to another call.
+    """
+    row = tx.of_key(request.requester, request.run, request.key) if request.run else None
+    if row is None:
+        return None
+    if why := _unexplained(row, tx.latest(row.id)):
+        raise StoreError(f"{why}; nothing was done with it")
+    found = from_row(row)
+    if found.request.origin != request.origin:
+        raise ActionChanged(
+            f"{request.name} was not run: run {request.run!r} has asked for something else here"
+            f" before ({found.request.name}, {found.state.value.lower()})",
+            request_id=found.request.id,
+        )
+    return found
+
+
+def _sound(tx: Transaction, rows: Sequence[Row]) -> list[StoredRequest]:
+    """Return the requests that the trail explains; a forged one must not be made good by a step."""
+    return [from_row(row) for row in rows if not _unexplained(row, tx.latest(row.id))]
+
+
+def _unexplained(row: Row | None, record: AuditRecord | None) -> str:
+    """Say what is wrong when `record`, the latest of a row, is not about the row as it is."""
+    if row is None:
+        return "there is no such request"
+    if record is None or audit.seal(record.previous, record.body) != record.hash:
+        return f"the audit trail does not know request {row.id}"
+    if audit.details(record).get("row") != row.fingerprint():
+        return f"request {row.id} is not as the audit trail last saw it"
+    return ""

@@ -1,0 +1,189 @@
+"""The statements of a SQLite transaction, one method each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..audit import START
+from ..model import END_OF_TIME, AuditRecord, State, StoredRequest, StoreError, same
+from .base import Head
+from .rows import Row, instant, micros
+
+LAST = micros(END_OF_TIME)
+_ROW = "SELECT id, state, request, progress FROM requests"
+
+
+class Tables:
+    """One open transaction. Values are bound, never written into a statement."""
+
+    def __init__(self, connection: Any) -> None:
+        self._run = connection.execute
+        self._head: Head | None = None
+
+    def head(self) -> Head:
+        if self._head is None:
+            query = "SELECT seq, hash, at FROM audit ORDER BY seq DESC LIMIT 1"
+            found = self._run(query).fetchone()
+            self._head = Head(*_sound(found, _HEAD)) if found else Head(0, START, 0)
+        return self._head
+
+    def row(self, request_id: str, /) -> Row | None:
+        return _row(self._run(f"{_ROW} WHERE id = ?", (request_id,)).fetchone())
+
+    def of_key(self, requester: str, run: str, key: str, /) -> Row | None:
+        query = f"{_ROW} WHERE requester = ? AND run = ? AND key = ? AND run <> ''"
+        return _row(self._run(query, (requester, run, key)).fetchone())
+
+    def insert(self, row: Row, stored: StoredRequest, /) -> None:
+        request = stored.request
+        self._run(
+            "INSERT INTO requests (id, state, action, requester, run, key, asked_at, due,"
+            " request, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.id,
+                row.state,
+                request.action,
+                request.requester,
+                request.run,
+                request.key,
+                micros(request.asked_at),
+                _due(stored),
+                row.request,
+                row.progress,
+            ),
+        )
+        for name in request.requesters:
+            if same(name) != request.requester:  # who is spelled that way is found in `requester`
+                self._involve(name, row)
+
+    def update(self, row: Row, stored: StoredRequest, /) -> None:
+        self._run(
+            "UPDATE requests SET state = ?, due = ?, request = ?, progress = ? WHERE id = ?",
+            (row.state, _due(stored), row.request, row.progress, row.id),
+        )
+        for vote in stored.votes[-1:]:
+            self._involve(vote.by, row)
+
+    def _involve(self, person: str, row: Row) -> None:
+        self._run("INSERT OR IGNORE INTO people VALUES (?, ?)", (same(person), row.id))
+
+    def append(self, record: AuditRecord, /) -> None:
+        at = micros(record.at)
+        self._run(
+            "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.seq,
+                at,
+                record.event,
+                record.request_id,
+                record.by,
+                record.body,
+                record.previous,
+                record.hash,
+            ),
+        )
+        self._head = Head(record.seq, record.hash, at)
+
+    def latest(self, request_id: str, /) -> AuditRecord | None:
+        query = "SELECT * FROM audit WHERE request = ? ORDER BY seq DESC LIMIT 1"
+        found = self._run(query, (request_id,)).fetchone()
+        return _record(found) if found else None
+
+    def flag(self, name: str, /) -> str:
+        found = self._run("SELECT value FROM flags WHERE name = ?", (name,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def set_flag(self, name: str, value: str, /) -> None:
+        self._run("INSERT OR REPLACE INTO flags VALUES (?, ?)", (name, value))
+
+    def open_requests(self, requester: str, /) -> int:
+        found = self._run("SELECT n FROM open WHERE requester = ?", (requester,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def standing(self, state: State, /, *, due: int | None = None) -> Sequence[Row]:
+        late = "" if due is None else "AND due <= ?"
+        query = f"{_ROW} WHERE state = '{state.value}' {late} ORDER BY n"
+        return _rows(self._run(query, () if due is None else (due,)))
+
+    def page(self, after: str, limit: int, now: int, /) -> Sequence[Row]:
+        start = "coalesce((SELECT n FROM requests WHERE id = ?), 0)"
+        query = f"{_ROW} WHERE state = 'pending' AND n > {start} AND due > ? ORDER BY n LIMIT ?"
+        return _rows(self._run(query, (after, now, limit)))
+
+    def of_run(self, requester: str, run: str, /) -> Sequence[Row]:
+        query = f"{_ROW} WHERE requester = ? AND run = ? AND run <> '' ORDER BY n"
+        return _rows(self._run(query, (requester, run)))
+
+    def search(
+        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
+    ) -> Sequence[Row]:
+        conditions = ["asked_at >= ?", "asked_at < ?"]
+        values: list[str | int] = [since, until]
+        if state:
+            conditions.append("state = ?")
+            values.append(state)
+        if action:
+            conditions.append("('.' || action) GLOB '*' || ?")
+            values.append(f".{_literal(action)}")
+        if person:
+            conditions.append(
+                "(requester = ? OR id IN (SELECT request FROM people WHERE person = ?))"
+            )
+            values += [same(person), same(person)]
+        query = f"{_ROW} WHERE {' AND '.join(conditions)} ORDER BY n DESC LIMIT ?"
+        return _rows(self._run(query, (*values, limit)))
+
+    def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
+        query = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [_record(found) for found in self._run(query, (after, limit))]
+
+
+_HEAD = (int, str, int)
+_RECORD = (int, int, str, str, str, str, str, str)
+
+
+def _sound(found: tuple[Any, ...], kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    """Return values that are what the table says they are; those of an overwritten page are not."""
+    if (*map(type, found),) != kinds:
+        raise StoreError("the audit trail is damaged; restore the store from a copy")
+    return found
+
+
+def _row(found: tuple[str, str, str, str] | None) -> Row | None:
+    return Row(*found) if found else None
+
+
+def _rows(found: Any) -> list[Row]:
+    return [Row(*values) for values in found]
+
+
+def _record(found: tuple[Any, ...]) -> AuditRecord:
+    seq, at, event, request_id, by, body, previous, hash_ = _sound(found, _RECORD)
+    return AuditRecord(
+        seq=seq,
+        at=instant(max(0, min(at, LAST))),  # whatever a forger wrote can be read and named
+        event=event,
+        request_id=request_id,
+        by=by,
+        body=body,
+        previous=previous,
+        hash=hash_,
+    )
+
+
+def _literal(text: str) -> str:
+    """Keep GLOB from reading a name as a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", text)
+
+
+def _due(stored: StoredRequest) -> int | None:
+    """When a request that can still expire does so."""
+    match stored.state:
+        case State.PENDING:
+            return micros(stored.request.expires_at)
+        case State.APPROVED:
+            return micros(stored.run_by) if stored.run_by else None
+        case _:
+            return None
