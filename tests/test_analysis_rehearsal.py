@@ -48,8 +48,8 @@ STATEMENTS = [
     "INSERT INTO keyed VALUES (1000, 1, 'new')",
     "INSERT OR REPLACE INTO keyed VALUES (1, 99, 'again'), (1001, 1, 'new')",
     "INSERT INTO keyed VALUES (2, 5, 'x') ON CONFLICT DO UPDATE SET amount = 5",
-    "MERGE INTO keyed USING (SELECT range::INTEGER AS id FROM range(495, 505)) s USING (id) "
-    "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 0, 'merged')",
+    ("MERGE INTO keyed USING (SELECT range::INTEGER AS id FROM range(495, 505)) s USING (id)\n"
+    "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 0, 'merged')"),
     "WITH gone AS (DELETE FROM keyed WHERE id < 5 RETURNING *) SELECT count(*) FROM gone",
     "DELETE FROM watched WHERE id < 4",
     "DELETE FROM other.plain WHERE id < 4",
@@ -100,7 +100,7 @@ def test_a_rehearsal_counts_what_the_statement_really_does(path, tmp_path, sql):
     copy = shutil.copyfile(path, tmp_path / "copy.duckdb")
     before = contents(copy)
     with duckdb.connect(str(copy)) as con:
-        con.execute(sql)
+        con.execute(sql).fetchall()
     after = contents(copy)
     for table, rows in before.items():
         gone, new = (rows - after[table]).total(), (after[table] - rows).total()

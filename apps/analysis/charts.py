@@ -1,5 +1,9 @@
 """Draw rows as a picture that people would rather look at than at the rows."""
 
+# matplotlib is typed in part only
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math
@@ -62,8 +66,8 @@ def draw(found: Rows, kind: Kind, target: Path, *, title: str) -> None:
             _dots(axes, series)
         case "pie":
             _slices(axes, series)
-        case never:
-            assert_never(never)
+        case _:
+            assert_never(kind)
     if kind != "pie":
         _dress(axes, series)
     figure.savefig(target, format="png")

@@ -94,9 +94,8 @@ class Comparison:
         self._held = held
         self._before = before
         self._after = after
-        # A database in memory: the open transaction cannot write what others then read.
-        self._memory = quoted(f"before {(before or after or _NOWHERE).database}")
-        self._notes = f"{self._memory}.t{number}"
+        self._number = number
+        self._notes = self._blocks = ""
         same = before is not None and after is not None and before.columns == after.columns
         self._comparable = same or before is None or after is None
         # In a table of another shape every row differs; the catalogue already tells that story.
@@ -110,7 +109,10 @@ class Comparison:
             return
         self._blocks = self._different_blocks()
         key = "".join(f", {quoted(name)}" for name in self._key)
-        self._held.old.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {self._memory}")
+        # In memory, under a name that differs from the database's own.
+        memory = quoted(f"before {self._before.database}")
+        self._notes = f"{memory}.t{self._number}"
+        self._held.old.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {memory}")
         self._held.old.execute(
             f"CREATE TABLE {self._notes} AS SELECT rowid AS r, {self._digest} AS h{key} "
             f"FROM {self._before.sql} WHERE {self._blocks}"

@@ -7,8 +7,8 @@ updates. Only the parts of a table that differ are then compared row by row.
 
 from __future__ import annotations
 
-from .definitions import Table, altered, objects, redefined, tables
 from .comparison import Comparison, TableEffect, vitals
+from .definitions import Table, altered, objects, redefined, tables
 from .writing import Writable
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from .definitions import quoted
 from .sealed import Rows
@@ -27,8 +28,8 @@ def overview(read: Callable[[str], Rows]) -> str:
     for schema, name, is_view, columns in read(_RELATIONS).rows:
         label = str(name) if schema == "main" else f"{schema}.{name}"
         size = "view" if is_view else f"{_count(read, str(schema), str(name)):,} rows"
-        assert isinstance(columns, list)
-        lines += [f"{label} ({size})", *(f"    {column}" for column in columns)]
+        names = cast("list[object]", columns)
+        lines += [f"{label} ({size})", *(f"    {column}" for column in names)]
     return "\n".join(lines) or "The database has no tables."
 
 

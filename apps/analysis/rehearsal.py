@@ -51,20 +51,25 @@ def rehearse(
         Interrupted: It took too long.
         Locked, NotADatabase: The file cannot be opened.
     """
-    with writable(path, seconds=seconds, patience=patience) as held, traceless(held), held.timed():
+    with writable(path, seconds=seconds, patience=patience) as held, traceless(held):
         try:
-            held.con.begin()
-            before = sequences(held.con)
-            effects = Effects(held, rows=rows)
-            run(held, sql)
-            tables, schema = effects.tables(), effects.schema()
-            warnings = (
-                *_about_the_words(sql, tables),
-                *_about_sequences(before, sequences(held.con)),
-                *_about_triggers(triggers(held.old), tables),
-            )
+            with held.timed():
+                return _observe(held, sql, rows)
         except duckdb.Error as error:
             raise explained(error, path.name) from error
+
+
+def _observe(held: Writable, sql: str, rows: int) -> Rehearsal:
+    held.con.begin()
+    before = sequences(held.con)
+    effects = Effects(held, rows=rows)
+    run(held, sql)
+    tables, schema = effects.tables(), effects.schema()
+    warnings = (
+        *_about_the_words(sql, tables),
+        *_about_sequences(before, sequences(held.con)),
+        *_about_triggers(triggers(held.old), tables),
+    )
     return Rehearsal(sql=sql, tables=tables, schema=schema, warnings=warnings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import duckdb
 
@@ -77,14 +77,14 @@ class Walk:
                     " so no query here can be trusted until it is dropped"
                 )
 
-    def value(self, value: object, scope: Scope, near: str) -> None:
+    def value(self, value: Any, scope: Scope, near: str) -> None:
         """Walk any part of a tree. `scope` holds the CTE names in sight, `near` the schema."""
         match value:
             case dict():
-                self.node(value, scope, near)  # pyright: ignore[reportUnknownArgumentType] -- JSON
+                self.node(cast("dict[str, Any]", value), scope, near)
             case list():
-                for item in value:  # pyright: ignore[reportUnknownVariableType] -- JSON
-                    self.value(item, scope, near)  # pyright: ignore[reportUnknownArgumentType]
+                for item in cast("list[object]", value):
+                    self.value(item, scope, near)
             case _:
                 pass
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from .errors import NotADatabase, NothingToUndo
 
@@ -145,8 +146,9 @@ class Snapshots:
 
 
 def _read(note: Path) -> Snapshot:
-    found = json.loads(note.read_text(encoding="utf-8"))
-    return Snapshot(**{**found, "effects": tuple(found["effects"])})
+    found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    found["effects"] = tuple(found["effects"])
+    return Snapshot(**found)
 
 
 def _copy(fd: int, target: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, assert_never
 
 from .changing import change, undo
 from .charts import draw
-from .errors import AnalysisError, Interrupted, NotADatabase, Refused
+from .errors import AnalysisError, ChangedMeanwhile, Interrupted, NotADatabase, Refused
 from .loading import load
 from .overview import overview
 from .plain_table import plain_table
@@ -63,6 +64,8 @@ class Warehouse:
         self._patience = patience
         self._snapshots = Snapshots(path, keep=keep, now=now)
         self._rehearsed: dict[str, Rehearsal] = {}
+        self._described: Snapshot | None = None
+        self._is_careful = False
         if not path.is_file():
             raise NotADatabase(f"There is no database {path}.")
         self._read("SELECT 1", 1)
@@ -78,6 +81,16 @@ class Warehouse:
         """
         load(files, path)
         return cls(path, reports=reports or path.parent / "reports")
+
+    def careful(self) -> Warehouse:
+        """Return the same database, of which nothing changes that was not looked at before.
+
+        There `query` runs a change only after its rehearsal, and `undo` takes back only the
+        change that `last_change` described last.
+        """
+        made = copy(self)
+        made._rehearsed, made._described, made._is_careful = {}, None, True
+        return made
 
     def schema(self) -> str:
         """Describe the database: every table with its number of rows, its columns and types."""
@@ -96,15 +109,15 @@ class Warehouse:
             Refused: The statement is none that runs here; the message says what to do instead.
             AnalysisError: It failed, and nothing changed.
         """
-        match self.classify(sql):
+        match verdict := self.classify(sql):
             case Read():
                 return _as_text(self._read(sql, self._rows))
             case Change():
                 return self._change(sql)
             case Refuse(because=because):
                 raise Refused(because)
-            case never:
-                assert_never(never)
+            case _:
+                assert_never(verdict)
 
     def chart(self, sql: str, kind: Literal["bar", "line", "scatter", "pie"], path: str) -> str:
         """Draw the rows of a reading statement as a PNG picture in the reports folder.
@@ -157,7 +170,7 @@ class Warehouse:
             Refused: The statement is not a change.
             AnalysisError: It does not work; the message says why.
         """
-        match self.classify(sql):
+        match verdict := self.classify(sql):
             case Read():
                 raise Refused("This statement only reads; there is nothing to rehearse.")
             case Refuse(because=because):
@@ -168,8 +181,8 @@ class Warehouse:
                 )
                 self._rehearsed[sql] = shown
                 return shown
-            case never:
-                assert_never(never)
+            case _:
+                assert_never(verdict)
 
     def undo(self) -> str:
         """Bring back the database as it was before the last change.
@@ -178,10 +191,13 @@ class Warehouse:
             NothingToUndo: There is no change to take back.
             AnalysisError: The file is in use.
         """
-        taken_back = undo(
-            self.path, self._snapshots, seconds=self._seconds, patience=self._patience
-        )
-        self._rehearsed.clear()
+        with only_one(self.path):
+            if self._is_careful and self._snapshots.last() != self._described:
+                raise ChangedMeanwhile("There was another change meanwhile; nothing was undone.")
+            taken_back = undo(
+                self.path, self._snapshots, seconds=self._seconds, patience=self._patience
+            )
+            self._rehearsed.clear()
         return f"Took back {taken_back}"
 
     def last_change(self) -> Snapshot:
@@ -190,14 +206,18 @@ class Warehouse:
         Raises:
             NothingToUndo: There is no change to take back.
         """
-        return self._snapshots.last()
+        self._described = last = self._snapshots.last()
+        return last
 
     def _change(self, sql: str) -> str:
+        shown = self._rehearsed.get(sql)
+        if self._is_careful and shown is None:
+            raise ChangedMeanwhile("Nobody has seen what this would do by now; nothing changed.")
         effects = change(
             self.path,
             sql,
             self._snapshots,
-            shown=self._rehearsed.get(sql),
+            shown=shown,
             seconds=self._seconds,
             patience=self._patience,
         )
@@ -205,15 +225,15 @@ class Warehouse:
         return "\n".join(["Done.", *(effects or ("No row and no definition changed.",))])
 
     def _only_read(self, sql: str, rows: int) -> Rows:
-        match self.classify(sql):
+        match verdict := self.classify(sql):
             case Read():
                 found = self._read(sql, rows)
             case Change():
                 raise Refused("Only a statement that reads can become a file; use query(sql).")
             case Refuse(because=because):
                 raise Refused(because)
-            case never:
-                assert_never(never)
+            case _:
+                assert_never(verdict)
         if found.truncated:
             raise AnalysisError(f"That is more than {rows:,} rows; ask for fewer, or sum them up.")
         return found
@@ -221,8 +241,7 @@ class Warehouse:
     def _read(self, sql: str, rows: int) -> Rows:
         def attempt() -> Rows:
             try:
-                return read(
- self.path, sql, rows=rows, seconds=self._seconds, memory=self._memory)
+                return read(self.path, sql, rows=rows, seconds=self._seconds, memory=self._memory)
             except QueryTooLong as error:
                 raise Interrupted(
                     f"The statement took longer than {self._seconds:g} seconds; nothing changed."

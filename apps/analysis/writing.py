@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ class Writable:
         self.old.interrupt()
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
+    def timed(self) -> Generator[None]:
         """Interrupt what runs inside when it takes too long; DuckDB itself has no such limit.
 
         Raises:
@@ -124,7 +124,7 @@ def _connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
 @contextmanager
 def writable(
     path: Path, *, seconds: float, patience: float = 2.0, memory: str = "2GB"
-) -> Iterator[Writable]:
+) -> Generator[Writable]:
     """Open the file for writing, cut off from other files, the network and extensions.
 
     Raises:

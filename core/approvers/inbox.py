@@ -17,18 +17,18 @@ from ..model import (
     utc_now,
 )
 
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """Leave the request in the store and return what was decided there.
 
-    The store wakes whoever waits; a look every second is the net for a hint that got lost. A
-    thousand waiting calls cost no thread.
+    The store wakes whoever waits, and itself looks every second for what other processes did, so a
+    thousand waiting calls cost no thread and next to no time.
 
     Attributes:
-        seconds: Between two looks when nothing seems to happen.
+        seconds: Until the inbox looks by itself, should a store ever wake nobody.
     """
 
     store: Store
