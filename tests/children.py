@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import warnings
 
 
@@ -12,6 +13,8 @@ def in_child(work):
         warnings.simplefilter("ignore", DeprecationWarning)  # pytest's threads hold no lock here
         pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(60)  # a child that hangs ends, and says nothing
         try:
             said = {"returned": work()}
         except BaseException as error:

@@ -48,8 +48,10 @@ STATEMENTS = [
     "INSERT INTO keyed VALUES (1000, 1, 'new')",
     "INSERT OR REPLACE INTO keyed VALUES (1, 99, 'again'), (1001, 1, 'new')",
     "INSERT INTO keyed VALUES (2, 5, 'x') ON CONFLICT DO UPDATE SET amount = 5",
-    ("MERGE INTO keyed USING (SELECT range::INTEGER AS id FROM range(495, 505)) s USING (id)\n"
-    "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 0, 'merged')"),
+    (
+        "MERGE INTO keyed USING (SELECT range::INTEGER AS id FROM range(495, 505)) s USING (id)\n"
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 0, 'merged')"
+    ),
     "WITH gone AS (DELETE FROM keyed WHERE id < 5 RETURNING *) SELECT count(*) FROM gone",
     "DELETE FROM watched WHERE id < 4",
     "DELETE FROM other.plain WHERE id < 4",

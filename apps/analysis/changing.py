@@ -41,7 +41,7 @@ def change(
         try:
             held.con.execute("CHECKPOINT")
             number = snapshots.take(held.fd)
-            effects = _run(held, sql, shown)
+            effects = held.within_time(lambda: _run(held, sql, shown))
             snapshots.describe(number, sql, effects, committed=False)
         except BaseException as error:
             abandon(held)
@@ -80,11 +80,10 @@ def undo(path: Path, snapshots: Snapshots, *, seconds: float, patience: float) -
 
 
 def _run(held: Writable, sql: str, shown: Rehearsal | None) -> tuple[str, ...]:
-    with held.timed():
-        held.con.begin()
-        effects = Effects(held, rows=0)
-        run(held, sql)
-        tables, schema = effects.tables(), effects.schema()
+    held.con.begin()
+    effects = Effects(held, rows=0)
+    run(held, sql)
+    tables, schema = effects.tables(), effects.schema()
     if shown is not None:
         compare(shown, tables, schema)
     return (*map(str, tables), *schema)

@@ -53,8 +53,7 @@ def rehearse(
     """
     with writable(path, seconds=seconds, patience=patience) as held, traceless(held):
         try:
-            with held.timed():
-                return _observe(held, sql, rows)
+            return held.within_time(lambda: _observe(held, sql, rows))
         except duckdb.Error as error:
             raise explained(error, path.name) from error
 

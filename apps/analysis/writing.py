@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,6 +51,10 @@ def patiently(
                 raise explained(error, path.name) from error
         except KeyboardInterrupt as error:
             raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
+        except RuntimeError as error:  # how DuckDB passes Ctrl-C on
+            if str(error) != "Query interrupted":
+                raise
+            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
         sleep(0.05)
 
 
@@ -69,39 +74,32 @@ class Writable:
     old: duckdb.DuckDBPyConnection
     fd: int
     seconds: float
-    late: bool = field(default=False, init=False)
 
-    def _stop(self) -> None:
-        self.late = True
-        self.con.interrupt()
-        self.old.interrupt()
+    def within_time(self, work: Callable[[], T]) -> T:
+        """Do some work on the two connections, and stop it when it takes too long.
 
-    @contextmanager
-    def timed(self) -> Generator[None]:
-        """Interrupt what runs inside when it takes too long; DuckDB itself has no such limit.
+        DuckDB has no such limit, and looks for Ctrl-C only between its own steps. So the work
+        runs in a thread, and this one waits, where the clock and the keyboard reach it.
 
         Raises:
             Interrupted: The time was over, or somebody pressed Ctrl-C.
         """
-        timer = threading.Timer(self.seconds, self._stop)
-        timer.daemon = True
-        timer.start()
+        pool = ThreadPoolExecutor(1)
+        working = pool.submit(work)
         try:
-            yield
-        except duckdb.InterruptException as error:
-            raise Interrupted(self._why()) from error
+            if wait([working], timeout=self.seconds).not_done:
+                raise Interrupted(
+                    f"The statement took longer than {self.seconds:g} seconds; nothing changed."
+                )
+            return working.result()
         except KeyboardInterrupt as error:
             raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
         finally:
-            timer.cancel()
-            timer.join()  # a late interrupt must not reach the commit
-        if self.late:
-            raise Interrupted(self._why())
-
-    def _why(self) -> str:
-        if self.late:
-            return f"The statement took longer than {self.seconds:g} seconds; nothing changed."
-        return "The statement was stopped before it ended; nothing changed."
+            while not working.done():  # an interruption between two statements is lost
+                self.con.interrupt()
+                self.old.interrupt()
+                wait([working], timeout=0.05)
+            pool.shutdown()
 
 
 def _connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
