@@ -295,6 +295,7 @@ def test_the_last_change_is_described(warehouse):
     assert last.committed
 
 
+@pytest.mark.slow
 def test_undo_brings_a_sequence_back_too(warehouse, path):
     """What a rollback would have left standing is restored."""
     warehouse.query("CREATE SEQUENCE numbers")
@@ -305,6 +306,7 @@ def test_undo_brings_a_sequence_back_too(warehouse, path):
         assert con.execute("SELECT nextval('numbers')").fetchone() == (2,)
 
 
+@pytest.mark.slow
 def test_only_the_last_states_are_kept(path, tmp_path):
     """Old copies go; as many as were asked for stay."""
     small = Warehouse(path, reports=tmp_path, keep=2)
@@ -318,6 +320,7 @@ def test_only_the_last_states_are_kept(path, tmp_path):
     assert orders(path) == 1_998
 
 
+@pytest.mark.slow
 def test_what_waits_in_the_log_is_part_of_the_snapshot(warehouse, path):
     """A program that was killed leaves its last commits in the log beside the file."""
     crash = (
@@ -367,7 +370,7 @@ def test_a_kill_leaves_the_old_or_the_new_database(path, tmp_path):
     """Killed anywhere in a change or an undo: one of two states, and a way back to the first."""
     dice = random.Random(7)
     seen = set()
-    for _ in range(15):
+    for _ in range(10):
         with other_process(WORK, path):
             time.sleep(dice.uniform(0.0, 0.5))
         with duckdb.connect(str(path)) as con:
@@ -412,6 +415,7 @@ def test_a_file_in_use_elsewhere_is_told_in_a_sentence(warehouse, path):
     assert orders(path) == 2_000
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_free_is_waited_for(path, tmp_path):
     """Another program's short write costs patience, not an error."""
     patient = Warehouse(path, reports=tmp_path, patience=20)
@@ -442,6 +446,7 @@ def test_control_c_stops_the_statement_and_nothing_else(warehouse, path, sql):
     assert snapshots(path) == []
 
 
+@pytest.mark.slow
 def test_many_threads_share_one_file(path, tmp_path):
     """Reads and changes from several threads, on two warehouses, take turns."""
     both = [Warehouse(path, reports=tmp_path) for _ in range(2)]
@@ -452,9 +457,9 @@ def test_many_threads_share_one_file(path, tmp_path):
         return both[number % 2].query(f"DELETE FROM orders WHERE id = {number + 1}")
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(work, range(18)))
-    assert sum("1 deleted" in answer for answer in answers) == 6
-    assert orders(path) == 1_994
+        answers = list(pool.map(work, range(9)))
+    assert sum("1 deleted" in answer for answer in answers) == 3
+    assert orders(path) == 1_997
 
 
 # Reports

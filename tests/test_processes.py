@@ -1,7 +1,6 @@
 """Several processes on one file: one of them starts it, and a fork breaks nothing."""
 
 import os
-import signal
 import threading
 from contextlib import suppress
 

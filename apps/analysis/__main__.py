@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.text import Text
+
 from core import (
     ApprovalRequest,
     Approve,
@@ -24,6 +26,7 @@ from core import (
     Store,
     StoreError,
 )
+from core.approvers.drawing import draw
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
 from core.approvers.terminal import Terminal
@@ -125,7 +128,7 @@ def _approver(options: argparse.Namespace, store: Store) -> Approver:
         case "inbox":
             return Inbox(store)
         case _:
-            return Scripted(query=Ana(), undo=Approve(by="ana"))
+            return Scripted(query=Ana(Story()), undo=Approve(by="ana"))
 
 
 def _warehouse(files: list[Path] | None) -> Warehouse:
@@ -140,10 +143,21 @@ def _warehouse(files: list[Path] | None) -> Warehouse:
 class Ana:
     """The person of the story: wants an archive first, and looks at what is deleted."""
 
-    def __init__(self) -> None:
+    def __init__(self, story: Story) -> None:
         self.archived = False
+        self._story = story
 
     def __call__(self, request: ApprovalRequest) -> Decision:
+        question = Text("\n").join(draw(request, width=self._story.width))
+        self._story.frame("a person is asked", question, "yellow")
+        decision = self._decided(request)
+        if isinstance(decision, Reject):
+            self._story.frame("decision", Text(f"ana rejects: {decision.reason}"), "red")
+        else:
+            self._story.frame("decision", Text("ana approves"), "green")
+        return decision
+
+    def _decided(self, request: ApprovalRequest) -> Decision:
         statement = str(request.arguments["sql"])
         if statement.startswith("CREATE TABLE"):
             self.archived = True
@@ -162,7 +176,7 @@ def demo(_: argparse.Namespace) -> None:
     warehouse = Warehouse(folder / "shop.duckdb", reports=folder / "reports")
     store = open_store(str(folder / "approvals.db"))
     story = Story()
-    story.steps(tidy_up(gated(warehouse, story.watching(Ana()), store=store)))
+    story.steps(tidy_up(gated(warehouse, Scripted(query=Ana(story)), store=store)))
     found = verify(store.trail())
     story.say(f"The audit trail: {found}.")
     story.say(

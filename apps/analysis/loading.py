@@ -85,6 +85,11 @@ def _named(files: Sequence[Path]) -> dict[str, Path]:
     return tables
 
 
+def is_data(file: Path) -> bool:
+    """Whether the file holds one table, by its name."""
+    return _ending(file) is not None
+
+
 def _ending(file: Path) -> str | None:
     name = file.name.lower()
     return next((ending for ending in _READERS if name.endswith(ending)), None)
@@ -98,12 +103,33 @@ def table_name(file: Path) -> str:
 
 
 def _load(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    ending = _ending(file) or ".csv"
     # Brackets and stars in a path would be taken for a pattern that matches other files.
-    place = re.sub(r"([*?\[])", r"[\1]", str(file.resolve()))
+    place = {"file": re.sub(r"([*?\[])", r"[\1]", str(file.resolve()))}
     try:
-        con.execute(
-            f"CREATE TABLE {quoted(table)} AS FROM {_READERS[_ending(file) or '.csv']}($file)",
-            {"file": place},
-        )
+        if _READERS[ending] == "read_csv":
+            columns, source = _without_na(con, place), "read_csv($file, sample_size = -1)"
+        else:
+            columns, source = "*", "read_parquet($file)"
+        con.execute(f"CREATE TABLE {quoted(table)} AS SELECT {columns} FROM {source}", place)
     except duckdb.Error as error:
         raise AnalysisError(f"{file.name} cannot be read: {one_sentence(error)}") from error
+
+
+def _without_na(con: duckdb.DuckDBPyConnection, place: dict[str, str]) -> str:
+    """List the columns of a CSV file, with NA as null where that makes a text column a better one.
+
+    Statistics programs write NA for a missing value; elsewhere it is Namibia or North America.
+    """
+    as_text, as_null = (
+        con.execute(
+            f"DESCRIBE FROM read_csv($file, sample_size = -1, nullstr = {nulls})", place
+        ).fetchall()
+        for nulls in ("['']", "['', 'NA']")
+    )
+    return ", ".join(
+        quoted(name)
+        if kind == better
+        else f"nullif({quoted(name)}, 'NA')::{better} AS {quoted(name)}"
+        for (name, kind, *_), (_, better, *_) in zip(as_text, as_null, strict=True)
+    )

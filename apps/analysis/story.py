@@ -8,10 +8,6 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from core import ApprovalRequest, Decision, Reject
-from core.approvers.drawing import draw
-from core.approvers.scripted import Answer, Scripted
-
 MOST_LINES = 12
 
 
@@ -34,22 +30,11 @@ class Story:
             self._console.print(Text("agent", "bold cyan"))
             self.say(*(f"  {line}" for line in [*lines[:MOST_LINES], *more]))
 
-    def watching(self, answer: Answer) -> Scripted:
-        """Return a script that answers questions about statements, and shows them."""
+    def frame(self, title: str, text: Text, style: str) -> None:
+        """Print a text in a frame."""
+        self._console.print(Panel(text, title=title, border_style=style))
 
-        def seen(request: ApprovalRequest) -> Decision:
-            decision = answer(request) if callable(answer) else answer
-            self._show(request, decision)
-            return decision
-
-        return Scripted(query=seen)
-
-    def _show(self, request: ApprovalRequest, decision: Decision) -> None:
-        width = min(self._console.width, 100) - 4
-        lines = Text("\n").join(draw(request, width=width))
-        self._console.print(Panel(lines, title="a person is asked", border_style="yellow"))
-        if isinstance(decision, Reject):
-            text, style = f"{decision.by} rejects: {decision.reason}", "red"
-        else:
-            text, style = f"{decision.by} approves", "green"
-        self._console.print(Panel(Text(text), title="decision", border_style=style))
+    @property
+    def width(self) -> int:
+        """Columns inside a frame."""
+        return min(self._console.width, 100) - 4

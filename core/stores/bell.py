@@ -42,24 +42,13 @@ class Bell:
         self._news = news
         self.lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._sender: socket.socket | None = None
         self._pid = 0
 
     def ring(self, request_id: str) -> None:
         """Tell every listening process. What cannot be told now is found at the next look."""
         with suppress(OSError):
-            for place in self._folder.iterdir():
-                self._send(place, request_id.encode())
-
-    def _send(self, to: Path, text: bytes) -> None:
-        with suppress(OSError):
-            if self._sender is None:
-                self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._sender.settimeout(0)
-            try:
-                self._sender.sendto(text, str(to))
-            except ConnectionRefusedError:
-                to.unlink()  # its process is gone and nobody will ever read here
+            if places := [*self._folder.iterdir()]:
+                _send(places, request_id.encode())
 
     def listen(self) -> None:
         """Start the listening thread of this process, once; a forked child starts its own."""
@@ -99,10 +88,20 @@ class Bell:
         with self.lock:
             listening, self._socket = self._socket, None
             if listening is not None and self._pid == os.getpid():
-                self._send(Path(listening.getsockname()), b"")
-            if self._sender is not None:
-                self._sender.close()
-            self._sender = None
+                with suppress(OSError):
+                    _send([Path(listening.getsockname())], b"")
+
+
+def _send(places: list[Path], text: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(0)
+        for place in places:
+            try:
+                sender.sendto(text, str(place))
+            except ConnectionRefusedError:
+                place.unlink(missing_ok=True)  # its process is gone; nobody will ever read here
+            except OSError:
+                continue  # full, or gone this instant: the others are told all the same
 
 
 def _folder(path: Path) -> Path:
