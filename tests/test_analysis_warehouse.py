@@ -30,7 +30,9 @@ from apps.analysis.errors import (
 from apps.analysis.sealed import Rows
 from apps.analysis.shop import make_shop
 from apps.analysis.statements import Change, Read
+from apps.analysis.undo import Snapshots
 from apps.analysis.warehouse import Warehouse
+from apps.analysis.writing import writable
 
 ROOT = Path(__file__).parent.parent
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
@@ -356,7 +358,9 @@ def test_no_room_for_a_snapshot_means_no_change(warehouse, path):
 WORK = """
 import sys
 from pathlib import Path
+from apps.analysis.undo import Snapshots
 from apps.analysis.warehouse import Warehouse
+from apps.analysis.writing import writable
 warehouse = Warehouse(Path(sys.argv[1]), reports=Path(sys.argv[1]).parent / "reports")
 print("ready", flush=True)
 while True:
@@ -423,6 +427,17 @@ def test_a_file_that_comes_free_is_waited_for(path, tmp_path):
         assert "1 deleted" in patient.query("DELETE FROM orders WHERE id = 1")
 
 
+def test_a_snapshot_does_not_open_the_door(path):
+    """While a change is under way and its snapshot taken, no other process gets the file."""
+    attempt = "import duckdb, sys; duckdb.connect(sys.argv[1])"
+    with writable(path, seconds=30) as held:
+        Snapshots(path).take(held.fd)
+        other = subprocess.run([sys.executable, "-c", attempt, path], capture_output=True)
+        assert other.returncode == 1
+        assert b"Could not set lock" in other.stderr
+    assert subprocess.run([sys.executable, "-c", attempt, path]).returncode == 0
+
+
 @pytest.mark.parametrize("sql", [ENDLESS, f"DELETE FROM orders WHERE id < ({ENDLESS})"])
 def test_a_statement_that_takes_too_long_is_stopped(path, tmp_path, sql):
     """The time is up: one sentence, nothing changed, and the next statement runs."""
@@ -431,7 +446,7 @@ def test_a_statement_that_takes_too_long_is_stopped(path, tmp_path, sql):
         hasty.query(sql)
     assert orders(path) == 2_000
     assert snapshots(path) == []
-    assert "1 deleted" in hasty.query("DELETE FROM orders WHERE id = 1")
+    assert "2000" in hasty.query("SELECT count(*) FROM orders")
 
 
 @pytest.mark.parametrize("sql", [ENDLESS, f"DELETE FROM orders WHERE id < ({ENDLESS})"])

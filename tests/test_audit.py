@@ -116,6 +116,15 @@ def test_reordering_is_found(names, data):
 
 
 @given(trails, st.data())
+def test_the_end_of_another_trail_does_not_fit(trail, data):
+    """Records that hold together and are numbered right are still of the wrong trail."""
+    place = data.draw(st.integers(1, len(trail)))
+    other = told("mallory!", *(record.by for record in trail[1:]), "mallory!")
+    if trail[0].by != "mallory!":
+        assert audit.verify([*trail[:place], *other[place:]]).first_bad == place + 1
+
+
+@given(trails, st.data())
 def test_only_a_checkpoint_sees_a_cut_off_end(trail, data):
     """A shortened trail still holds together; a checkpoint kept elsewhere tells what is missing."""
     left = data.draw(st.integers(0, len(trail) - 1))

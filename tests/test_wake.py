@@ -198,6 +198,21 @@ def test_a_parent_and_its_child_are_both_woken(path, store):
         assert said(child) is True
 
 
+def test_a_wait_that_could_not_begin_is_begun_again(path, monkeypatch):
+    """When the file is locked at that moment the wait is an error, and the next one listens."""
+    monkeypatch.setattr("core.stores.sqlite_file.wal_is_safe", lambda version: False)
+    woken = threading.Event()
+    with SqliteStore(path, patience=0.01) as store, SqliteStore(path) as other:
+        request = store.submit(waiting()).request
+        with closing(library().connect(str(path), isolation_level=None)) as plain:
+            plain.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StoreError, match="locked"), store.watch(request.id, woken.set):
+                pass
+        with store.watch(request.id, woken.set):
+            other.vote(request.id, YES, digest=request.digest)
+            assert woken.wait(A_LOOK)
+
+
 def test_a_dead_listener_is_cleared_away(store, sockets):
     """The socket that a killed process left behind hurts nobody, and goes with the next ring."""
     with store.watch("", lambda: None):

@@ -57,9 +57,10 @@ class Bell:
                 return
             if self._socket is not None:
                 self._socket.close()  # the parent's goes on listening
+            news = self._news()  # may fail, and then nothing has been begun
             self._pid = os.getpid()
             self._socket = self._bind()
-            arguments = (self._socket, self._news())
+            arguments = (self._socket, news)
             threading.Thread(target=self._run, args=arguments, daemon=True, name="bell").start()
 
     def _bind(self) -> socket.socket:
