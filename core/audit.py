@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -31,11 +31,18 @@ def seal(previous: str, body: str) -> str:
 
 
 def record(
-    *, seq: int, at: datetime, event: str, request_id: str, by: str, details: str, previous: str
+    *,
+    seq: int,
+    at: datetime,
+    event: str,
+    request_id: str,
+    by: str,
+    details: Mapping[str, str],
+    previous: str,
 ) -> AuditRecord:
-    """Return the next record. `details` is a JSON object as text."""
-    head = dumps([seq, at.isoformat(), event, request_id, by])
-    body = f'{{"record":{head},"details":{details}}}'
+    """Return the next record. `details` is what it says beyond its heading."""
+    heading = [seq, at.isoformat(), event, request_id, by]
+    body = dumps({"record": heading, "details": dict(details)})
     return AuditRecord(
         seq=seq,
         at=at,

@@ -172,7 +172,7 @@ def wake(folder: Path) -> list[Row]:
     for waiters, wanted in ((1, "1 ms"), (1000, "1 ms")):
         found = bench_wake.measure(folder / f"{waiters}.db", waiters)
         for name, value, unit in found:
-            promise = {"median": wanted, "idle": "0.1 %"}
+            promise = {"call, median": wanted, "idle": "0.1 %"}
             limit = next((text for word, text in promise.items() if word in name), "")
             full = f"{waiters:,} waiting: {name}"
             rows.append(Row(section="wake", name=full, value=value, unit=unit, wanted=limit))

@@ -26,7 +26,7 @@ def told(*names):
             event="submitted",
             request_id=f"request-{seq}",
             by=name,
-            details=json.dumps({"note": name}),
+            details={"note": name},
             previous=previous,
         )
         records.append(one)
@@ -44,7 +44,7 @@ def resealed(records):
             event=old.event,
             request_id=old.request_id,
             by=old.by,
-            details=json.dumps(audit.details(old)),
+            details=audit.details(old),
             previous=previous,
         )
         made.append(one)

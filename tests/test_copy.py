@@ -94,7 +94,7 @@ for turn in (1, 2):
     "audit": """
 from datetime import UTC, datetime
 from borrowed.deep.name.audit import START, record, seal
-made = record(seq=1, at=datetime.now(UTC), event="stopped", request_id="", by="ana", details="{}",
+made = record(seq=1, at=datetime.now(UTC), event="stopped", request_id="", by="ana", details={},
               previous=START)
 print(made.hash == seal(START, made.body), made.hash == seal(START, made.body + " "))
 """,

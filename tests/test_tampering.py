@@ -68,10 +68,16 @@ def test_a_request_begins_at_the_beginning(path, store, state):
         "DELETE FROM audit",
         "UPDATE audit SET by = 'somebody else'",
         "UPDATE audit SET seq = seq + 1",
+        "UPDATE requests SET id = 'another'",
+        "UPDATE requests SET action = 'another'",
+        "UPDATE requests SET requester = 'another'",
+        "UPDATE requests SET run = 'another'",
+        "UPDATE requests SET key = 'another'",
+        "UPDATE requests SET asked_at = 0",
     ],
 )
-def test_nothing_is_deleted_and_the_trail_only_grows(path, store, statement):
-    """Requests stay, and records neither change nor go."""
+def test_nothing_becomes_another_and_the_trail_only_grows(path, store, statement):
+    """Requests stay who they are, and records neither change nor go."""
     agreed(store)
     before = world(store)
     with raw(path) as connection, pytest.raises(library().Error):
@@ -115,8 +121,9 @@ def test_an_approval_written_by_hand_never_runs(path, store):
 
 
 def test_a_row_put_back_to_an_earlier_state_never_runs_again(path, store):
-    """An old approval copied back over an executed request, with its old record, is found."""
-    request = agreed(store).request
+    """An old approval copied back is found, also by a process that remembers it as it was."""
+    remembering = opened(path)
+    request = agreed(remembering).request
     (approved,) = rows(path)
     for _ in range(3):
         agreed(store)
@@ -125,8 +132,10 @@ def test_a_row_put_back_to_an_earlier_state_never_runs_again(path, store):
     with without_triggers(path) as connection:
         marks = ", ".join("?" * len(approved))
         connection.execute(f"INSERT OR REPLACE INTO requests VALUES ({marks})", approved)
-    refusal(lambda: store.claim(request.id, digest=request.digest, panel=ANYBODY))
+    for one in (store, remembering):
+        refusal(lambda one=one: one.claim(request.id, digest=request.digest, panel=ANYBODY))
     assert [request.id in text for text in store.unexplained()] == [True]
+    remembering.close()
 
 
 FORGED = {

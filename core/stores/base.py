@@ -9,9 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from .. import audit
 from ..model import (
@@ -31,42 +29,12 @@ from ..model import (
 )
 from . import rules
 from .executor import is_gone, this_process
-from .rows import Row, from_row, instant, micros, to_row
+from .known import KnownRows, unexplained
+from .rows import Row, instant, micros, to_row
 from .rules import Step
+from .transaction import Head, Transaction
 
-MOST_PARSED = 4096
 MOVING = frozenset({State.PENDING, State.APPROVED})
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the audit trail: where the next record goes."""
-
-    seq: int
-    hash: str
-    at: int
-
-
-class Transaction(Protocol):
-    """What a store must be able to do between begin and commit. Instants are microseconds."""
-
-    def head(self) -> Head: ...
-    def row(self, request_id: str, /) -> Row | None: ...
-    def of_key(self, requester: str, run: str, key: str, /) -> Row | None: ...
-    def insert(self, row: Row, stored: StoredRequest, /) -> None: ...
-    def update(self, row: Row, stored: StoredRequest, /) -> None: ...
-    def append(self, record: AuditRecord, /) -> None: ...
-    def latest(self, request_id: str, /) -> AuditRecord | None: ...
-    def flag(self, name: str, /) -> str: ...
-    def set_flag(self, name: str, value: str, /) -> None: ...
-    def open_requests(self, requester: str, /) -> int: ...
-    def standing(self, state: State, /, *, due: int | None = None) -> Sequence[Row]: ...
-    def page(self, after: str, limit: int, now: int, /) -> Sequence[Row]: ...
-    def of_run(self, requester: str, run: str, /) -> Sequence[Row]: ...
-    def search(
-        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
-    ) -> Sequence[Row]: ...
-    def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]: ...
 
 
 class BaseStore(ABC):
@@ -91,7 +59,7 @@ class BaseStore(ABC):
         self._open_limit = open_limit
         self._executor = executor
         self._gone = gone
-        self._parsed: dict[str, tuple[Row, StoredRequest]] = {}
+        self._known = KnownRows()
 
     @abstractmethod
     def _write(self) -> AbstractContextManager[Transaction]:
@@ -107,7 +75,7 @@ class BaseStore(ABC):
 
     def submit(self, request: ApprovalRequest, /) -> StoredRequest:
         with self._write() as tx:
-            if found := _existing(tx, request):
+            if found := self._existing(tx, request):
                 return found
             self._take(tx, request)
             limit = self._open_limit
@@ -122,7 +90,7 @@ class BaseStore(ABC):
 
     def record(self, request: ApprovalRequest, decision: Approve | Reject, /) -> StoredRequest:
         with self._write() as tx:
-            if found := _existing(tx, request):
+            if found := self._existing(tx, request):
                 return found
             self._take(tx, request)
             now = instant(self._now(tx.head()))
@@ -130,7 +98,7 @@ class BaseStore(ABC):
 
     def get(self, request_id: str, /) -> StoredRequest:
         with self._read() as tx:
-            stored = self._load(tx, request_id)
+            stored = self._known.read(_there(tx.row(request_id), request_id))
             late = rules.expired(stored, instant(self._now(tx.head())))
         if late is None:
             return stored
@@ -189,7 +157,8 @@ class BaseStore(ABC):
 
     def pending(self, *, after: str = "", limit: int = 50) -> Sequence[StoredRequest]:
         with self._read() as tx:
-            return [from_row(row) for row in tx.page(after, limit, self._now(tx.head()))]
+            rows = tx.page(after, limit, self._now(tx.head()))
+            return [self._known.read(row) for row in rows]
 
     def search(
         self,
@@ -205,18 +174,20 @@ class BaseStore(ABC):
         last = micros(until) if until else 2**62
         with self._read() as tx:
             rows = tx.search(state.value if state else "", action, person, first, last, limit)
-            return [from_row(row) for row in rows]
+            return [self._known.read(row) for row in rows]
 
     def of_run(self, requester: str, run: str, /) -> Sequence[StoredRequest]:
         with self._read() as tx:
-            return [from_row(row) for row in tx.of_run(requester, run)]
+            return [self._known.read(row) for row in tx.of_run(requester, run)]
 
     def sweep(self) -> int:
         with self._write() as tx:
             now = self._now(tx.head())
-            late = [one for state in MOVING for one in _sound(tx, tx.standing(state, due=now))]
+            late = [
+                one for state in MOVING for one in self._all_sound(tx, tx.standing(state, due=now))
+            ]
             steps = [rules.expired(stored, instant(now)) for stored in late]
-            claimed = _sound(tx, tx.standing(State.EXECUTING))
+            claimed = self._all_sound(tx, tx.standing(State.EXECUTING))
             steps += [rules.abandoned(s) for s in claimed if self._gone(s.executor)]
             taken = [self._update(tx, step) for step in steps if step is not None]
         self._announce_all(taken)
@@ -226,7 +197,8 @@ class BaseStore(ABC):
         with self._write() as tx:
             tx.set_flag("stopped", f"stopped by {by}: {because}")
             self._append(tx, "stopped", by=by, details={"because": because})
-            waiting = [one for state in MOVING for one in _sound(tx, tx.standing(state))]
+            rows = [row for state in MOVING for row in tx.standing(state)]
+            waiting = self._all_sound(tx, rows)
             steps = [rules.cancelled(stored, by=by, because=because) for stored in waiting]
             taken = [self._update(tx, step) for step in steps]
         self._announce_all(taken)
@@ -257,9 +229,27 @@ class BaseStore(ABC):
             last = {record.request_id: record for record in tx.trail(0, 2**62)}
         last.pop("", None)
         for row in rows:
-            if problem := _unexplained(row, last.pop(row.id, None)):
+            if problem := unexplained(row, last.pop(row.id, None)):
                 yield problem
         yield from (f"request {one} is gone, and the audit trail knows it" for one in last)
+
+    def _existing(self, tx: Transaction, request: ApprovalRequest) -> StoredRequest | None:
+        """Return the request under the same key.
+
+        Raises:
+            ActionChanged: The key belongs to another call.
+        """
+        row = tx.of_key(request.requester, request.run, request.key) if request.run else None
+        if row is None:
+            return None
+        found = self._known.sound(row, tx.latest(row.id))
+        if found.request.origin != request.origin:
+            raise ActionChanged(
+                f"{request.name} was not run: run {request.run!r} has asked for something else"
+                f" here before ({found.request.name}, {found.state.value.lower()})",
+                request_id=found.request.id,
+            )
+        return found
 
     def _take(self, tx: Transaction, request: ApprovalRequest) -> None:
         if why := tx.flag("stopped"):
@@ -273,9 +263,8 @@ class BaseStore(ABC):
         """Load, apply expiry, apply `rule`, write. What has expired is written down either way."""
         problem: Exception | None = None
         with self._write() as tx:
-            stored = self._load(tx, request_id)
-            if why := _unexplained(tx.row(request_id), tx.latest(request_id)):
-                raise StoreError(f"{why}; nothing was done with it")
+            row = _there(tx.row(request_id), request_id)
+            stored = self._known.sound(row, tx.latest(request_id))
             now = instant(self._now(tx.head()))
             step = rules.expired(stored, now)
             after = stored if step is None else self._update(tx, step)
@@ -289,51 +278,39 @@ class BaseStore(ABC):
             raise problem
         return after
 
-    def _load(self, tx: Transaction, request_id: str) -> StoredRequest:
-        """Read a request; one that reads exactly as it did the last time is not parsed again."""
-        row = tx.row(request_id)
-        if row is None:
-            raise StoreError(f"there is no request {request_id!r} in this store")
-        known = self._parsed.get(request_id)
-        return known[1] if known and known[0] == row else self._remember(row, from_row(row))
-
-    def _remember(self, row: Row, stored: StoredRequest) -> StoredRequest:
-        if len(self._parsed) >= MOST_PARSED:
-            self._parsed.pop(next(iter(self._parsed)))
-        self._parsed[row.id] = (row, stored)
-        return stored
-
     def _insert(self, tx: Transaction, step: Step) -> StoredRequest:
         row = to_row(step.after)
         tx.insert(row, step.after)
-        self._append_step(tx, step, row)
-        return self._remember(row, step.after)
+        return self._known.keep(row, step.after, self._append_step(tx, step, row))
 
     def _update(self, tx: Transaction, step: Step) -> StoredRequest:
-        row = to_row(step.after, self._parsed.get(step.after.request.id))
+        row = to_row(step.after, self._known.text_of(step.after.request))
         tx.update(row, step.after)
-        self._append_step(tx, step, row)
-        return self._remember(row, step.after)
+        return self._known.keep(row, step.after, self._append_step(tx, step, row))
 
-    def _append_step(self, tx: Transaction, step: Step, row: Row) -> None:
+    def _all_sound(self, tx: Transaction, rows: Sequence[Row]) -> list[StoredRequest]:
+        """Return those that the trail explains; a step must not make good a forged one."""
+        return [self._known.read(row) for row in rows if not unexplained(row, tx.latest(row.id))]
+
+    def _append_step(self, tx: Transaction, step: Step, row: Row) -> AuditRecord:
         details = {**step.details, "row": row.fingerprint()}
-        self._append(tx, step.event, by=step.by, details=details, request_id=row.id)
+        return self._append(tx, step.event, by=step.by, details=details, request_id=row.id)
 
     def _append(
         self, tx: Transaction, event: str, *, by: str, details: dict[str, str], request_id: str = ""
-    ) -> None:
+    ) -> AuditRecord:
         head = tx.head()
-        tx.append(
-            audit.record(
-                seq=head.seq + 1,
-                at=instant(self._now(head)),
-                event=event,
-                request_id=request_id,
-                by=by,
-                details=audit.dumps(details),
-                previous=head.hash,
-            )
+        record = audit.record(
+            seq=head.seq + 1,
+            at=instant(self._now(head)),
+            event=event,
+            request_id=request_id,
+            by=by,
+            details=details,
+            previous=head.hash,
         )
+        tx.append(record)
+        return record
 
     def _now(self, head: Head) -> int:
         """Never earlier than the last record: a clock that is set back revives nothing."""
@@ -344,38 +321,7 @@ class BaseStore(ABC):
             self._announce(stored.request.id)
 
 
-def _existing(tx: Transaction, request: ApprovalRequest) -> StoredRequest | None:
-    """Return the request under the same key.
-
-    Raises:
-        ActionChanged: The key belongs to another call.
-    """
-    row = tx.of_key(request.requester, request.run, request.key) if request.run else None
+def _there(row: Row | None, request_id: str) -> Row:
     if row is None:
-        return None
-    if why := _unexplained(row, tx.latest(row.id)):
-        raise StoreError(f"{why}; nothing was done with it")
-    found = from_row(row)
-    if found.request.origin != request.origin:
-        raise ActionChanged(
-            f"{request.name} was not run: run {request.run!r} has asked for something else here"
-            f" before ({found.request.name}, {found.state.value.lower()})",
-            request_id=found.request.id,
-        )
-    return found
-
-
-def _sound(tx: Transaction, rows: Sequence[Row]) -> list[StoredRequest]:
-    """Return the requests that the trail explains; a forged one must not be made good by a step."""
-    return [from_row(row) for row in rows if not _unexplained(row, tx.latest(row.id))]
-
-
-def _unexplained(row: Row | None, record: AuditRecord | None) -> str:
-    """Say what is wrong when `record`, the latest of a row, is not about the row as it is."""
-    if row is None:
-        return "there is no such request"
-    if record is None or audit.seal(record.previous, record.body) != record.hash:
-        return f"the audit trail does not know request {row.id}"
-    if audit.details(record).get("row") != row.fingerprint():
-        return f"request {row.id} is not as the audit trail last saw it"
-    return ""
+        raise StoreError(f"there is no request {request_id!r} in this store")
+    return row

@@ -42,13 +42,15 @@ class Bell:
         self._news = news
         self.lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._name = ""
         self._pid = 0
 
     def ring(self, request_id: str) -> None:
-        """Tell every listening process. What cannot be told now is found at the next look."""
+        """Tell every other listener. What cannot be told now is found at the next look."""
+        mine = self._name if self._pid == os.getpid() else ""  # after a fork it is the parent's
         with suppress(OSError):
-            if places := [*self._folder.iterdir()]:
-                _send(places, request_id.encode())
+            if names := [name for name in os.listdir(self._folder) if name != mine]:  # noqa: PTH208 - half the time of `iterdir`
+                _send([self._folder / name for name in names], request_id.encode())
 
     def listen(self) -> None:
         """Start the listening thread of this process, once; a forked child starts its own."""
@@ -68,7 +70,8 @@ class Bell:
         found.settimeout(SECONDS_BETWEEN_LOOKS)
         with suppress(OSError):  # without a socket there is still the look every second
             _make_private(self._folder)
-            found.bind(str(self._folder / f"{os.getpid()}-{uuid4().hex[:8]}"))
+            self._name = f"{os.getpid()}-{uuid4().hex[:8]}"
+            found.bind(str(self._folder / self._name))
         return found
 
     def _run(self, listening: socket.socket, news: Callable[[], list[str]]) -> None:

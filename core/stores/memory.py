@@ -12,9 +12,10 @@ from itertools import dropwhile, islice
 
 from ..audit import START
 from ..model import AuditRecord, State, StoredRequest, same, utc_now
-from .base import BaseStore, Head
+from .base import BaseStore
 from .executor import this_process
 from .rows import Row, micros
+from .transaction import Head
 from .watching import Watchers
 
 

@@ -66,12 +66,11 @@ class Row:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def to_row(stored: StoredRequest, before: tuple[Row, StoredRequest] | None = None) -> Row:
-    """Return `stored` as text; a request that is still the same keeps the text it had before."""
+def to_row(stored: StoredRequest, text: str = "") -> Row:
+    """Return `stored` as text. `text` is that of the request, where it is known already."""
     request = stored.request
-    same = before is not None and before[1].request is request
-    text = before[0].request if before and same else request_text(request)
-    return Row(request.id, stored.state.value, text, progress_text(stored))
+    written = text or request_text(request)
+    return Row(request.id, stored.state.value, written, progress_text(stored))
 
 
 def request_text(request: ApprovalRequest) -> str:

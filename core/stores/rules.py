@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..model import (
     EDGES,
@@ -42,15 +42,15 @@ class Step:
     details: dict[str, str]
 
 
-def move(stored: StoredRequest, to: State) -> StoredRequest:
-    """Return `stored` in state `to`.
+def move(stored: StoredRequest, to: State, **changes: Any) -> StoredRequest:
+    """Return `stored` in state `to`, with those fields changed.
 
     Raises:
         StoreError: There is no such edge.
     """
     if to not in EDGES.get(stored.state, frozenset()):
         raise StoreError(f"{standing(stored)}; it cannot become {to.value}")
-    return replace(stored, state=to)
+    return replace(stored, state=to, **changes)
 
 
 def standing(stored: StoredRequest) -> str:
@@ -112,12 +112,12 @@ def voted(
     after = replace(stored, votes=(*stored.votes, vote), proposal=proposal)
     details = {"digest": digest, "window": window, "note": note}
     if isinstance(decision, Reject):
-        after = move(replace(after, decision=decision), State.REJECTED)
+        after = move(after, State.REJECTED, decision=decision)
         return Step(after=after, event="rejected", by=decision.by, details=details)
     if len(after.votes) < stored.request.panel.votes:
         return Step(after=after, event="voted", by=decision.by, details=details)
     run_by = now + stored.request.run_within
-    after = move(replace(after, decision=decision, run_by=run_by), State.APPROVED)
+    after = move(after, State.APPROVED, decision=decision, run_by=run_by)
     return Step(after=after, event="approved", by=decision.by, details=details)
 
 
@@ -195,7 +195,7 @@ def expired(stored: StoredRequest, now: datetime) -> Step | None:
 
 def cancelled(stored: StoredRequest, *, by: str, because: str) -> Step:
     """A request that has not started is withdrawn."""
-    after = replace(move(stored, State.CANCELLED), decision=Reject(by=by, reason=because))
+    after = move(stored, State.CANCELLED, decision=Reject(by=by, reason=because))
     return Step(after=after, event="cancelled", by=by, details={"because": because})
 
 
@@ -207,7 +207,7 @@ def claimed(stored: StoredRequest, *, digest: str, panel: Panel, executor: str) 
         ActionChanged: Another digest, or the voters would no longer be enough.
     """
     request = stored.request
-    after = move(replace(stored, executor=executor), State.EXECUTING)
+    after = move(stored, State.EXECUTING, executor=executor)
     if digest != request.digest:
         raise ActionChanged(
             f"{request.name} was not run: it differs from what was approved", request_id=request.id
@@ -225,7 +225,7 @@ def finished(stored: StoredRequest, outcome: Outcome, state: State, executor: st
     """A claimed request ended, as told by the process that claimed it."""
     if stored.executor != executor:
         raise StoreError(f"{standing(stored)}; another process started it")
-    after = replace(move(stored, state), outcome=outcome)
+    after = move(stored, state, outcome=outcome)
     details = {"error": outcome.error, "message": outcome.message, "finding": outcome.finding}
     return Step(
         after=after, event=state.value.lower(), by=stored.request.requester, details=details
@@ -235,7 +235,7 @@ def finished(stored: StoredRequest, outcome: Outcome, state: State, executor: st
 def abandoned(stored: StoredRequest) -> Step:
     """The process that ran it is gone, and nobody knows how far it came."""
     why = f"the process that started it ({stored.executor}) ended before it said how it went"
-    after = replace(move(stored, State.OUTCOME_UNKNOWN), outcome=Outcome(message=why))
+    after = move(stored, State.OUTCOME_UNKNOWN, outcome=Outcome(message=why))
     return Step(after=after, event="outcome_unknown", by="sweep", details={"message": why})
 
 

@@ -1,7 +1,7 @@
 """The tables, and every step by which an older file becomes a new one.
 
-The database itself refuses a step that the state machine does not have, a changed audit record
-and a deleted request, whatever program sends the statement.
+The database itself refuses a step that the state machine does not have, a request that becomes
+another one, a changed audit record and a deleted request, whatever program sends the statement.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ _VERSION_1 = (
     CREATE TRIGGER count_closed AFTER UPDATE OF state ON requests
     WHEN OLD.state = 'pending' AND NEW.state <> 'pending'
     BEGIN UPDATE open SET n = n - 1 WHERE requester = NEW.requester; END
+    """,
+    """
+    CREATE TRIGGER fix_requests
+    BEFORE UPDATE OF n, id, action, requester, run, key, asked_at ON requests
+    BEGIN SELECT raise(ABORT, 'who asked for what, and when, is never changed'); END
     """,
     """
     CREATE TRIGGER keep_requests BEFORE DELETE ON requests

@@ -8,11 +8,18 @@ from typing import Any
 
 from ..audit import START
 from ..model import END_OF_TIME, AuditRecord, State, StoredRequest, StoreError, same
-from .base import Head
 from .rows import Row, instant, micros
+from .transaction import Head
 
 LAST = micros(END_OF_TIME)
 _ROW = "SELECT id, state, request, progress FROM requests"
+_STANDING = """
+SELECT r.id, r.state, r.request, r.progress, latest.*, head.seq, head.hash, head.at
+FROM (SELECT ? AS id) AS wanted
+LEFT JOIN requests AS r ON r.id = wanted.id
+LEFT JOIN audit AS latest ON latest.seq = (SELECT max(seq) FROM audit WHERE request = r.id)
+LEFT JOIN (SELECT seq, hash, at FROM audit ORDER BY seq DESC LIMIT 1) AS head ON true
+"""
 
 
 class Tables:
@@ -21,6 +28,7 @@ class Tables:
     def __init__(self, connection: Any) -> None:
         self._run = connection.execute
         self._head: Head | None = None
+        self._latest: dict[str, AuditRecord | None] = {}
 
     def head(self) -> Head:
         if self._head is None:
@@ -30,7 +38,12 @@ class Tables:
         return self._head
 
     def row(self, request_id: str, /) -> Row | None:
-        return _row(self._run(f"{_ROW} WHERE id = ?", (request_id,)).fetchone())
+        """Fetch the row, its latest record and the end of the trail: every step needs all three."""
+        found = self._run(_STANDING, (request_id,)).fetchone()
+        row, latest, head = found[:4], found[4:12], found[12:]
+        self._head = Head(*_sound(head, _HEAD)) if head[0] else Head(0, START, 0)
+        self._latest[request_id] = _record(latest) if latest[0] else None
+        return Row(*row) if row[0] else None
 
     def of_key(self, requester: str, run: str, key: str, /) -> Row | None:
         query = f"{_ROW} WHERE requester = ? AND run = ? AND key = ? AND run <> ''"
@@ -63,8 +76,9 @@ class Tables:
             "UPDATE requests SET state = ?, due = ?, request = ?, progress = ? WHERE id = ?",
             (row.state, _due(stored), row.request, row.progress, row.id),
         )
-        for vote in stored.votes[-1:]:
-            self._involve(vote.by, row)
+        if stored.state in _VOTED_INTO:
+            for vote in stored.votes[-1:]:
+                self._involve(vote.by, row)
 
     def _involve(self, person: str, row: Row) -> None:
         self._run("INSERT OR IGNORE INTO people VALUES (?, ?)", (same(person), row.id))
@@ -85,8 +99,11 @@ class Tables:
             ),
         )
         self._head = Head(record.seq, record.hash, at)
+        self._latest[record.request_id] = record
 
     def latest(self, request_id: str, /) -> AuditRecord | None:
+        if request_id in self._latest:
+            return self._latest[request_id]
         query = "SELECT * FROM audit WHERE request = ? ORDER BY seq DESC LIMIT 1"
         found = self._run(query, (request_id,)).fetchone()
         return _record(found) if found else None
@@ -140,6 +157,7 @@ class Tables:
         return [_record(found) for found in self._run(query, (after, limit))]
 
 
+_VOTED_INTO = frozenset({State.PENDING, State.APPROVED, State.REJECTED})
 _HEAD = (int, str, int)
 _RECORD = (int, int, str, str, str, str, str, str)
 
