@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from .approvers.account import account_name, at
 from .commands.desk import Desk, Missing, Misused, Otherwise
 from .commands.grammar import parser
 from .commands.ink import line
@@ -51,7 +51,8 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     attended = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     desk = Desk(
         store_name=options.store or environ.get("GATE_STORE", ""),
-        by=lambda: options.by or _user(),
+        by=options.by or account_name(),
+        window=at("command line"),
         as_json=options.json,
         out=sys.stdout,
         ask=_ask if attended else None,
@@ -60,13 +61,6 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     code: int = options.run(desk, options)
     sys.stdout.flush()
     return code
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        raise Misused("this machine does not tell who you are: add --by NAME") from None
 
 
 def _ask(question: str) -> str:

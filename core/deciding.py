@@ -6,7 +6,9 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+from .call import Call, Wiring
 from .edits import InvalidEdit, difference, validated
+from .freezing import thaw
 from .model import (
     Approve,
     Decision,
@@ -20,11 +22,12 @@ from .model import (
     Unencodable,
     same,
 )
-from .proposal import Call, Wiring, edited, looked, objection, thaw
+from .proposal import edited, looked, objection
 from .stores.rows import preview_text
 from .waiting import answer, is_decided, until
 
 MOST_PROBLEMS = 5
+A_MOMENT = 0.005
 
 
 async def decided(wiring: Wiring, call: Call, stored: StoredRequest) -> StoredRequest:
@@ -58,7 +61,8 @@ async def _heard(wiring: Wiring, stored: StoredRequest, *, ask: bool) -> Decisio
     here = asyncio.ensure_future(_asked(wiring, stored)) if ask else None
     waiting: list[asyncio.Future[Any]] = [here] if here else []
     try:
-        await asyncio.sleep(0)  # an approver that need not wait has answered by now
+        if here is not None:  # one that need not think has answered before anybody else could
+            await asyncio.wait(waiting, timeout=A_MOMENT)
         if here is None or not here.done():
             news = until(wiring.store, stored.request.id, lambda now: _has_news(now, stored))
             waiting.append(elsewhere := asyncio.ensure_future(news))
@@ -81,13 +85,9 @@ def _has_news(now: StoredRequest, before: StoredRequest) -> bool:
 async def _asked(wiring: Wiring, stored: StoredRequest) -> Decision:
     """Ask the wired approver. One that fails, or says something else, has not approved."""
     try:
-        decision: Any = await answer(wiring.approver, stored.request)
+        return await answer(wiring.approver, stored.request)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return _unanswered(f"{type(error).__name__}: {error}")
-    if isinstance(decision, (Approve, Edit, Reject)) and type(decision.by) is str:
-        return decision
-    kind = type(decision).__name__
-    return Reject(by="gate", reason=f"the approver answered with {kind}, which decides nothing")
 
 
 def _unanswered(why: str) -> Reject:
@@ -112,17 +112,19 @@ async def _taken(
         NotCounted: The person may not say it, or not any more.
     """
     request = stored.request
+    here = "another window" if decision is stored.proposal else "approver"
+    window = decision.window or here
     match decision:
         case Edit():
-            return await _revised(wiring, call, stored, decision, shown)
+            return await _revised(wiring, call, stored, decision, shown, window)
         case Reject(by=by) if not request.panel.admits(by, request.requesters):
             return _cancelled(wiring, stored, by, decision.reason)
         case _:
-            return wiring.store.vote(request.id, decision, digest=shown, window="approver")
+            return wiring.store.vote(request.id, decision, digest=shown, window=window)
 
 
 async def _revised(
-    wiring: Wiring, call: Call, stored: StoredRequest, edit: Edit, shown: str
+    wiring: Wiring, call: Call, stored: StoredRequest, edit: Edit, shown: str, window: str
 ) -> StoredRequest:
     """Make the edit the request. Its author's vote counts unless there is something new to see."""
     store = wiring.store
@@ -141,7 +143,7 @@ async def _revised(
         raise InvalidEdit(str(problem)) from None
     vote = Approve(by=edit.by, note=edit.note)
     if proposal.frozen == request.frozen:
-        return store.vote(request.id, vote, digest=request.digest, window="approver")
+        return store.vote(request.id, vote, digest=request.digest, window=window)
     if no := objection(wiring, proposal):
         raise InvalidEdit(f"{no.by} rejects it: {no.reason}")
     try:
@@ -153,7 +155,7 @@ async def _revised(
     so_far = f"{stored.changed}; {changed}" if stored.changed else changed
     stored = store.revise(proposal, edit, changed=so_far)
     if preview_text(proposal.preview) == preview_text(request.preview):
-        return store.vote(request.id, vote, digest=proposal.digest, window="approver")
+        return store.vote(request.id, vote, digest=proposal.digest, window=window)
     return stored
 
 

@@ -12,7 +12,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from .executing import ending, recorded, settled, told
+from .call import Call, Wiring
+from .ending import catch_up, ending, never_began
+from .executing import settled
+from .freezing import thaw
 from .model import (
     Approver,
     Panel,
@@ -24,8 +27,9 @@ from .model import (
     Store,
     StoredRequest,
 )
-from .proposal import Call, Wiring, looked, opinion, proposed, reachable, thaw
+from .proposal import looked, opinion, proposed, reachable
 from .stores.memory import MemoryStore
+from .telling import recorded, told
 from .twin import Tool, by_name, owned, tool, twin
 from .waiting import is_over, wait_for
 
@@ -98,6 +102,12 @@ def gate(
     Works as a decorator too, sync or async. Functions given as `preview`, `risk`, `panel` and
     `reconcile` take those of the tool's own parameters that they name.
 
+    The object of a method belongs to the call. If it hashes by its value, as a frozen dataclass
+    does, people see a fingerprint of it, and a call on another value is another call; the value
+    itself, which may hold keys, is not written down. Other objects cannot be told apart: within
+    one run only one of them may have its method called. To show a person which one it is, say so
+    in the preview; to use several in a run, gate a function for each.
+
     Args:
         fn: A function or coroutine function. Not called until approved.
         approver: Asked when no policy decides; votes in the store from any other window count too.
@@ -163,7 +173,8 @@ def gate(
 def _sync(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
     def ask(receiver: Any, arguments: Mapping[str, Any]) -> Any:
         call = Call(receiver=receiver, real=arguments)
-        stored, mine = _opened(wiring, call) or wait_for(_asked(wiring, call))
+        dropped = partial(never_began, wiring)
+        stored, mine = _opened(wiring, call) or wait_for(_asked(wiring, call), dropped)
         if not mine:
             return recorded(wiring, call, stored)
         with ending(wiring, call, stored) as end:
@@ -188,6 +199,7 @@ def _async(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
 
 def _opened(wiring: Wiring, call: Call) -> tuple[StoredRequest, bool] | None:
     """Let the policies speak. Returns `None` when people have to."""
+    catch_up(wiring.store)
     call.request = request = proposed(wiring, call)
     if call.earlier is not None:
         return None

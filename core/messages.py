@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields
 from datetime import timedelta
 
-from .model import NOBODY, NotAnswered, OutcomeUnknown, Reject, Rejected, State, StoredRequest
+from .model import (
+    NOBODY,
+    NotAnswered,
+    OutcomeUnknown,
+    Preview,
+    Reject,
+    Rejected,
+    State,
+    StoredRequest,
+)
+
+_listening: ContextVar[tuple[list[str], ...]] = ContextVar("who collects notices", default=())
 
 
 def refusal(stored: StoredRequest) -> Rejected:
@@ -48,6 +63,16 @@ def unknown(stored: StoredRequest) -> OutcomeUnknown:
     return OutcomeUnknown(text, request_id=request.id)
 
 
+def unwritten(stored: StoredRequest, why: object) -> OutcomeUnknown:
+    """Return the exception for a call that has ended, while the store does not take how."""
+    request = stored.request
+    text = (
+        f"{request.name} was started and has ended, but that could not be written down ({why})."
+        f" Do not repeat it; look at request {request.id} once the store can be used again."
+    )
+    return OutcomeUnknown(text, request_id=request.id)
+
+
 def happened(stored: StoredRequest) -> OutcomeUnknown:
     """Return the exception for a call that happened, as a person says, with its result lost."""
     request = stored.request
@@ -67,6 +92,44 @@ def edited(stored: StoredRequest) -> str:
     if not stored.changed:
         return ""
     return f"[{stored.request.name} ran as edited {stored.changed}]"
+
+
+@contextmanager
+def collected() -> Generator[list[str]]:
+    """Collect what people changed in the calls inside the block, where no result could say so.
+
+    A text says it itself; a number or a row cannot, so whoever runs the tools for a model tells it.
+    Works around functions of either colour, from tasks, and from threads that are started with
+    the context of this block, as those of `asyncio.to_thread` are.
+    """
+    notices: list[str] = []
+    token = _listening.set((*_listening.get(), notices))
+    try:
+        yield notices
+    finally:
+        _listening.reset(token)
+
+
+def leave(notice: str) -> None:
+    """Leave a notice with everybody who collects them here."""
+    for notices in _listening.get():
+        notices.append(notice)
+
+
+def difference(before: Preview, after: Preview | None) -> str:
+    """Return the first thing that two looks at the same call tell apart."""
+    for field in fields(before):
+        was, now = getattr(before, field.name), getattr(after, field.name, ())
+        if was != now:
+            return f"{field.name}: {_only(was, now)} -> {_only(now, was)}"
+    return "unknown"
+
+
+def _only(value: tuple[object, ...] | str, other: tuple[object, ...] | str) -> str:
+    """Of two lists, show what only one of them has."""
+    if isinstance(value, str) or isinstance(other, str):
+        return repr(value)
+    return ", ".join(str(item) for item in value if item not in other) or "nothing"
 
 
 def lasting(duration: timedelta) -> str:

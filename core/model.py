@@ -155,10 +155,16 @@ class Panel:
 def same(person: str) -> str:
     """Return the form under which two spellings of one person are equal.
 
-    >>> same("Ana ") == same("ana")
+    Neither capitals nor width tell people apart, nor spaces, nor characters that nobody can see.
+
+    >>> same("Ana  Wu ") == same("ana\u200b wu")
     True
     """
-    return unicodedata.normalize("NFKC", person).casefold().strip()
+    if person.isascii():
+        return " ".join(person.casefold().split())
+    seen = "".join(c for c in person if unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKC", seen).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 NOBODY = "nobody"
@@ -184,7 +190,8 @@ class ApprovalRequest:
 
     Attributes:
         action: Dotted name of the function, e.g. `"shop.tools.refund"`.
-        arguments: Parameter name to value, defaults filled in, decoded from `frozen`.
+        arguments: Parameter name to value, defaults filled in, decoded from `frozen`. Under
+            `"called on"`, a fingerprint of the object that a method belongs to.
         frozen: The canonical bytes of the arguments: what is shown and what will run.
         digest: Hex SHA-256 of action, version, environment, arguments and preview.
         origin: Hex SHA-256 of the action and the arguments as the agent first gave them; an
@@ -237,27 +244,42 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
-    """Run the call as it is shown."""
+    """Run the call as it is shown.
+
+    Attributes:
+        window: Where it was said, and by which account; what is said stays the same elsewhere.
+    """
 
     by: str
     note: str = ""
+    window: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """Run the call with these arguments replaced; the others stay as they were."""
+    """Run the call with these arguments replaced; the others stay as they were.
+
+    Attributes:
+        window: As for `Approve`.
+    """
 
     by: str
     arguments: Mapping[str, object]
     note: str = ""
+    window: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """Do not run the call. `reason` is for the agent, so say what to do instead."""
+    """Do not run the call. `reason` is for the agent, so say what to do instead.
+
+    Attributes:
+        window: As for `Approve`.
+    """
 
     by: str
     reason: str
+    window: str = field(default="", compare=False, repr=False)
 
 
 Decision: TypeAlias = Approve | Edit | Reject

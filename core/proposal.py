@@ -2,104 +2,28 @@
 
 from __future__ import annotations
 
-import hmac
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from .canonical import Secret, decode, digest, encode
+from .call import Call, Wiring
+from .canonical import decode, digest
+from .freezing import as_shown, freeze, nameless, sealed
 from .model import (
     ApprovalRequest,
     Approve,
-    Approver,
     Panel,
-    Parameter,
     Policy,
     Preview,
     Reject,
     Rejected,
     Risk,
-    Store,
-    StoredRequest,
-    Unencodable,
     same,
     utc_now,
 )
 from .runs import current
-from .stores.rows import preview_text
-from .twin import Tool
 from .waiting import in_thread
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """What `gate` was given, and what it found out about the function."""
-
-    tool: Tool
-    approver: Approver
-    policies: tuple[Policy, ...]
-    store: Store
-    preview: Callable[[Mapping[str, Any]], Any] | None
-    risk: Callable[[Mapping[str, Any]], Any]
-    environment: str
-    panel: Callable[[Mapping[str, Any]], Panel]
-    decide_within: timedelta
-    run_within: timedelta
-    requester: str
-    reconcile: Callable[[Mapping[str, Any]], Any] | None
-    secret: frozenset[str]
-    parameters: tuple[Parameter, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """One call in hand.
-
-    Attributes:
-        receiver: The object a method was called on, or `None`.
-        real: Arguments as given, secrets included; these never leave the process.
-        secrets: Canonical bytes of the secret ones; these do not leave it either.
-        types: Classes among them, by which the frozen bytes are thawed.
-        request: The request as first proposed.
-        earlier: The request that an earlier attempt of this run made for the same call.
-        ready: Arguments to run with, thawed from what was approved.
-    """
-
-    receiver: Any
-    real: Mapping[str, Any] = field(repr=False)
-    secrets: dict[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
-    request: ApprovalRequest = field(default_factory=lambda: ApprovalRequest(action=""))
-    earlier: StoredRequest | None = None
-    ready: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    types: set[type[Any]] = field(default_factory=set[type[Any]])
-
-    def hidden(self) -> list[str]:
-        """Return the secret values as text; one or two letters would blot out whole words."""
-        values = (decode(data, self.types) for data in self.secrets.values())
-        return [text for value in values for text in texts(value) if len(text) > 2]
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a value that can be frozen; keys and names of fields tell nothing."""
-    match value:
-        case None | bool():
-            pass
-        case str():
-            yield value
-        case bytes():
-            yield from (value.decode("utf-8", "replace"), repr(value)[2:-1])
-        case dict() | list() | tuple() | set() | frozenset():
-            for item in _members(value):
-                yield from texts(item)
-        case _:
-            yield str(value)
-            yield from texts(getattr(value, "__dict__", None))
-
-
-def _members(value: Any) -> list[Any]:
-    return list(value.values() if hasattr(value, "values") else value)
 
 
 def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
@@ -111,11 +35,12 @@ def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
     tool, work = wiring.tool, current.get()
     frozen = freeze(wiring, call)
     action = tool.action
-    origin = digest("origin", action.encode(), frozen)
+    origin = digest("origin", action.encode(), wiring.environment.encode(), frozen)
     now = utc_now()
     key = ""
     if work:
-        key, call.earlier = work.key(wiring.store, wiring.requester, action, origin)
+        objects = nameless(wiring, call)
+        key, call.earlier = work.key(wiring.store, wiring.requester, action, origin, objects)
     arguments = decode(frozen, call.types, strict=True)
     acting_for = work.acting_for if work else ""
     risk, panel = weighed(wiring, arguments, acting_for)
@@ -168,53 +93,6 @@ def reachable(panel: Any, requesters: tuple[str, ...]) -> None:
     if panel.members and len(able) < panel.votes:
         asks = " for ".join(filter(None, requesters))
         raise ValueError(f"{asks} asks, so this panel can never have {panel.votes} votes")
-
-
-def sealed(wiring: Wiring, frozen: bytes, preview: Preview | None) -> str:
-    """Return the digest of what would be done, as it is shown."""
-    return digest(
-        "request",
-        wiring.tool.action.encode(),
-        wiring.tool.version.encode(),
-        wiring.environment.encode(),
-        frozen,
-        preview_text(preview).encode(),
-    )
-
-
-def freeze(wiring: Wiring, call: Call) -> bytes:
-    """Return the canonical bytes of the arguments, with secrets replaced by fingerprints."""
-    shown = dict(call.real)
-    try:
-        for name in wiring.secret:
-            call.secrets[name] = data = encode(shown[name], call.types)
-            shown[name] = Secret(label=name, fingerprint=fingerprint(wiring.store, data))
-        frozen = encode(shown, call.types)
-        changed = call.types and encode(decode(frozen, call.types, strict=True)) != frozen
-    except Unencodable as problem:
-        raise Unencodable(f"{wiring.tool.name} was not run: {problem}") from None
-    if changed:
-        raise Unencodable(f"{wiring.tool.name} was not run: an argument changes when it is copied")
-    return frozen
-
-
-def fingerprint(store: Store, data: bytes) -> str:
-    """Return 16 hex digits that are equal for equal secrets and useless without the store's key."""
-    return hmac.new(store.fingerprint_key(), data, "sha256").hexdigest()[:16]
-
-
-def thaw(wiring: Wiring, call: Call, frozen: bytes) -> dict[str, Any]:
-    """Return the arguments to run with: those that were shown, and the secrets behind them."""
-    arguments: dict[str, Any] = decode(frozen, call.types, strict=True)
-    for name in wiring.secret:
-        arguments[name] = decode(call.secrets[name], call.types, strict=True)
-    return arguments
-
-
-def as_shown(call: Call, request: ApprovalRequest) -> dict[str, Any]:
-    """Return the arguments of `request` as people see them: of their own types, secrets hidden."""
-    arguments: dict[str, Any] = decode(request.frozen, call.types, strict=True)
-    return arguments
 
 
 def opinion(wiring: Wiring, request: ApprovalRequest) -> Approve | Reject | None:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 
-from .model import ActionChanged, Store, StoredRequest
+from .model import ActionChanged, Rejected, Store, StoredRequest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,10 +24,12 @@ class _History:
     Attributes:
         unclaimed: What an earlier attempt has asked and this one has not yet, by number.
         taken: The numbers in use. One may be missing: that call was never written down.
+        objects: What the tool is called on in this attempt, where that has no value to know it by.
     """
 
     unclaimed: dict[int, StoredRequest] = field(default_factory=dict[int, StoredRequest])
     taken: set[int] = field(default_factory=set[int])
+    objects: list[object] | None = None
 
     def next(self) -> int:
         """Return the first number that is free."""
@@ -52,15 +54,23 @@ class Run:
     )
 
     def key(
-        self, store: Store, requester: str, action: str, origin: str
+        self, store: Store, requester: str, action: str, origin: str, objects: list[object]
     ) -> tuple[str, StoredRequest | None]:
         """Return the key of the next call, and what became of it if it was made before.
 
+        Args:
+            objects: What it is called on, where no value tells one from another.
+
         Raises:
             ActionChanged: At this point the run had asked for something else of this tool.
+            Rejected: It was called on another object before.
         """
         with self._lock:
             history = self._of(store, requester).setdefault(action, _History())
+            if history.objects is None:
+                history.objects = objects
+            if [*map(id, objects)] != [*map(id, history.objects)]:
+                raise Rejected(self._mixes(action, objects))
             for number, stored in history.unclaimed.items():
                 if stored.request.origin == origin:
                     return stored.request.key, history.unclaimed.pop(number)
@@ -81,6 +91,14 @@ class Run:
                 history.taken.add(number)
         return self._histories[place]
 
+    def _mixes(self, action: str, objects: list[object]) -> str:
+        name, kinds = action.rpartition(".")[2], ", ".join(type(one).__name__ for one in objects)
+        return (
+            f"{name} was not run: run {self.name!r} has called it on another {kinds or 'object'}"
+            " before, and done again it could not tell one from the other. Gate a function for"
+            " each of them, or make them values, such as frozen dataclasses"
+        )
+
     def _differs(self, earlier: StoredRequest) -> str:
         request = earlier.request
         return (
@@ -99,6 +117,9 @@ def run(name: str, *, acting_for: str = "") -> Generator[Run]:
 
     Running the same work once more, in this process or a later one, re-attaches: what waits waits
     on, what was approved starts, what has ended returns its recorded result.
+
+    The name belongs to the context: tasks and `asyncio.to_thread` inherit it, but a thread that is
+    started plainly, or by a pool, does not, and its calls are in no run.
 
     Args:
         name: Of the work, not of the attempt: `"ticket-17"`.

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
@@ -31,6 +31,7 @@ class Tool:
         parameters: By name; a method's receiver is not among them, it is nobody's argument.
         receiver: Name of the receiver's parameter, or empty.
         version: Hash of the code, so that an approval does not outlive a change of it.
+        bound: What came along with the function unseen: a method's object, what a `partial` fixed.
         call: Runs the function with a receiver and arguments by name.
     """
 
@@ -42,6 +43,7 @@ class Tool:
     receiver: str
     is_async: bool
     version: str
+    bound: tuple[Any, ...]
     call: Callable[[Any, Mapping[str, Any]], Any]
 
 
@@ -74,6 +76,7 @@ def tool(fn: Callable[..., Any]) -> Tool:
         receiver=receiver,
         is_async=is_async(fn),
         version=version(inner),
+        bound=tuple(bound(fn)),
         call=_caller(fn, receiver, parameters),
     )
 
@@ -89,6 +92,23 @@ def plain(fn: Any) -> Any:
             fn = type(fn).__call__
         else:
             return fn
+
+
+def bound(fn: Any) -> Iterator[Any]:
+    """Yield what `plain` leaves behind: objects and arguments that no signature shows."""
+    while True:
+        if isinstance(fn, partial):
+            yield from fn.args
+            fn = fn.func
+        elif inspect.ismethod(fn):
+            yield fn.__self__
+            fn = fn.__func__
+        elif inspect.isbuiltin(fn):
+            yield from () if inspect.ismodule(fn.__self__) else (fn.__self__,)
+            return
+        else:
+            yield from () if inspect.isroutine(fn) else (fn,)
+            return
 
 
 def is_async(fn: Any) -> bool:
@@ -237,8 +257,7 @@ def by_name(rule: Callable[..., Any], known: Tool, what: str) -> Callable[[Mappi
     takes_all = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
 
     def apply(arguments: Mapping[str, Any]) -> Any:
-        wanted = arguments if takes_all else {n: v for n, v in arguments.items() if n in parameters}
-        return rule(**wanted)
+        return rule(**{n: arguments[n] for n in known.parameters if takes_all or n in parameters})
 
     return apply
 

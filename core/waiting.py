@@ -10,34 +10,63 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
-from .model import ApprovalRequest, Approver, Decision, State, Store, StoredRequest, utc_now
+from .model import (
+    ApprovalRequest,
+    Approve,
+    Approver,
+    Decision,
+    Edit,
+    Reject,
+    State,
+    Store,
+    StoredRequest,
+    utc_now,
+)
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+_listener: ContextVar[Future[Any] | None] = ContextVar("who hears this thread", default=None)
 
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.01
 
 
-async def answer(approver: Approver, request: ApprovalRequest) -> Decision:
-    """Ask an approver of either colour; one that blocks gets a thread of its own."""
-    if inspect.iscoroutinefunction(approver) or inspect.iscoroutinefunction(
-        getattr(approver, "__call__", None)  # noqa: B004 - its colour is wanted, not whether it is there
-    ):
-        return await _awaited(approver(request))
-    return await _awaited(await in_thread(approver, request))
+async def answer(approver: Approver, request: ApprovalRequest, /) -> Decision:
+    """Return what an approver of either colour decides; one that blocks gets a thread of its own.
+
+    When the question is withdrawn, an async approver is cancelled. A sync one cannot be: its
+    thread is left to end by itself, and nobody hears what it says.
+
+    Raises:
+        TypeError: It answered with something that decides nothing.
+        Exception: Whatever the approver raises.
+    """
+    given: Any = approver(request) if _is_async(approver) else await in_thread(approver, request)
+    decision: Any = await given if inspect.isawaitable(given) else given
+    if isinstance(decision, (Approve, Edit, Reject)) and type(decision.by) is str:
+        return decision
+    raise TypeError(f"it answered with {type(decision).__name__}, which decides nothing")
+
+
+def _is_async(approver: Approver) -> bool:
+    call = getattr(approver, "__call__", None)  # noqa: B004 - its colour is wanted, not whether it is there
+    return inspect.iscoroutinefunction(approver) or inspect.iscoroutinefunction(call)
 
 
 async def in_thread(fn: Callable[[T], R], argument: T) -> R:
     """Call `fn` in a thread of its own: those of a pool would be used up by people who are slow.
 
     Nobody waits for the thread of a question that was withdrawn, at the end of the process neither.
+    What that thread itself waits for in `wait_for` is withdrawn with it.
     """
     done: Future[R] = Future()
     context = contextvars.copy_context()
+    context.run(_listener.set, done)
 
     def work() -> None:
         try:
@@ -57,15 +86,17 @@ def _tell(tell: Callable[[Any], None], end: object) -> None:
         tell(end)
 
 
-async def _awaited(given: Any) -> Decision:
-    decision: Decision = await given if inspect.isawaitable(given) else given
-    return decision
-
-
 async def until(
-    store: Store, request_id: str, ready: Callable[[StoredRequest], bool]
+    store: Store,
+    request_id: str,
+    ready: Callable[[StoredRequest], bool],
+    seconds: float = LONGEST_NAP,
 ) -> StoredRequest:
-    """Wait until `ready` holds for the request as stored. A hint wakes it, a look never misses."""
+    """Wait until `ready` holds for the request as stored. A hint wakes it, a look never misses.
+
+    Args:
+        seconds: Until it looks by itself, should a store ever wake nobody.
+    """
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
@@ -79,7 +110,7 @@ async def until(
             if ready(stored):
                 return stored
             with suppress(TimeoutError):
-                async with asyncio.timeout(nap(stored)):
+                async with asyncio.timeout(min(nap(stored), seconds)):
                     await changed.wait()
 
 
@@ -93,23 +124,48 @@ def is_over(stored: StoredRequest) -> bool:
     return stored.state not in {State.PENDING, State.APPROVED, State.EXECUTING}
 
 
-def wait_for(question: Coroutine[Any, Any, R]) -> R:
-    """Wait for an async answer from sync code, also below a running event loop."""
+def wait_for(question: Coroutine[Any, Any, R], unheard: Callable[[R], object]) -> R:
+    """Wait for an async answer from sync code, also below a running event loop.
+
+    Args:
+        unheard: Takes an answer that came in the instant in which the waiting was interrupted.
+
+    Raises:
+        RuntimeError: That loop is the very one on which all sync calls wait.
+    """
     done: Future[R] = Future()
     context = contextvars.copy_context()
     loop = _loop(os.getpid())
+    if _is_running(loop):
+        question.close()
+        raise RuntimeError(
+            "a gated function that is not async was called by an async approver or preview on the"
+            " loop that waits for both, so it would wait for itself; make it async"
+        )
 
     def start() -> None:
         tasks.append(loop.create_task(_into(done, question), context=context))
 
+    def withdraw(_: object = None) -> None:
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+
     tasks: list[asyncio.Task[None]] = []
-    loop.call_soon_threadsafe(start)
     try:
+        loop.call_soon_threadsafe(start)
+        if (listener := _listener.get()) is not None:
+            listener.add_done_callback(withdraw)
         return done.result()
     except BaseException:
-        if not done.done():
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+        withdraw()
+        done.add_done_callback(lambda end: None if end.exception() else unheard(end.result()))
         raise
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether `loop` is the one that runs this very code."""
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop() is loop
+    return False
 
 
 async def _into(done: Future[R], question: Coroutine[Any, Any, R]) -> None:

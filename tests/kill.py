@@ -207,18 +207,20 @@ def at_random(counts, folder, rng, kills, report, careless=False):
         world = World(folder / f"random-{stores}", counts)
         world.folder.mkdir()
         for number in range(8):
-            while not together(world, rng, f"job-{number}", careless):
+            seconds = 0.12
+            while not together(world, rng, f"job-{number}", seconds, careless):
+                seconds *= 1.05  # where a start takes long, a job would never come to its end
                 report(counts)
             world.complete(f"job-{number}")
         shutil.rmtree(world.folder)
 
 
-def together(world, rng, job, careless):
+def together(world, rng, job, seconds, careless):
     """Start two workers on a job and kill both. Returns whether one of them came to the end."""
     pids = [start(world.folder, job, careless=careless) for _ in range(2)]
     codes = []
     for pid in rng.sample(pids, 2):
-        time.sleep(rng.uniform(0, 0.12))
+        time.sleep(rng.uniform(0, seconds))
         os.kill(pid, signal.SIGKILL)
         codes.append(end(pid))
     world.counts["kills at random"] += codes.count(KILLED)

@@ -11,7 +11,6 @@ from functools import partial
 import pytest
 
 from core import MemoryStore
-from core.approvers.answer import answer
 from core.approvers.any_of import AnyOf
 from core.approvers.by_risk import ByRisk
 from core.approvers.deadline import Deadline
@@ -30,6 +29,7 @@ from core.model import (
     State,
     utc_now,
 )
+from core.waiting import answer
 
 YES = Approve(by="ana")
 NO = Reject(by="bo", reason="use the sandbox")

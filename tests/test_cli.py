@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pwd
 import re
 import subprocess
 import sys
@@ -34,6 +35,8 @@ from core.stores.sqlite import SqliteStore
 from core.stores.sqlite_file import library
 
 ROOT = Path(__file__).parent.parent
+ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
+HERE = f"command line (uid {os.getuid()}, {ACCOUNT})"
 HOSTILE = "pay\u202e\x1b[31m\u200b now\nid  [bold]x"
 AGENT = """
 import asyncio, sys
@@ -143,7 +146,7 @@ def test_an_approval_from_the_command_line_lets_the_waiting_call_run_as_shown(ag
     after = answer("approve", request.id[:6], "--digest", digest[:6], "--by", "ana", store=path)
     assert after["state"] == "approved"
     assert after["votes"][0]["by"] == "ana"
-    assert after["votes"][0]["window"] == "command line"
+    assert after["votes"][0]["window"] == HERE
     assert process.communicate(timeout=20)[0] == "done\n"
     assert log.read_text() == "('ch_1', 500, ['late'], None)\n"
 
@@ -277,11 +280,48 @@ def test_whoever_asked_does_not_decide(waiting, store, path):
     assert store.get(request.id).state is State.PENDING
 
 
-def test_the_operating_system_knows_who_votes_unless_told(waiting, store, path):
-    """Without --by the vote carries the name of the user who runs the command."""
+def test_the_kernel_knows_who_votes_unless_told(waiting, store, path):
+    """Without --by the vote carries the name of the account, whatever a variable says."""
     request = waiting()
-    core("approve", request.id, "--yes", store=path, LOGNAME="carla")
-    assert [vote.by for vote in store.get(request.id).votes] == ["carla"]
+    core("approve", request.id, "--yes", store=path, LOGNAME="carla", USER="carla")
+    assert [vote.by for vote in store.get(request.id).votes] == [ACCOUNT]
+
+
+def test_a_vote_under_another_name_shows_the_account_it_came_from(waiting, store, path):
+    """Whoever says that they are Ana is on record with their own account, and anybody sees it."""
+    yes, no = waiting(), waiting()
+    core("approve", yes.id, "--yes", "--by", "ana", store=path)
+    core("reject", no.id, "--reason", "no", "--by", "ana", store=path)
+    for request in (yes, no):
+        (vote,) = store.get(request.id).votes
+        assert (vote.by, vote.window) == ("ana", HERE)
+        (told,) = [r for r in answer("show", request.id, store=path)["story"] if r["by"] == "ana"]
+        assert told["details"]["window"] == HERE
+        assert core("show", request.id, store=path).stdout.count(HERE) == 2
+
+
+@pytest.mark.slow
+def test_an_edit_under_another_name_shows_the_account_it_came_from(agent, path):
+    """The trail has the account beside the proposal, and the vote does not claim to be local."""
+    process, request, _ = agent()
+    after = answer("edit", request.id, "--set", "amount=9", "--by", "ana", "--yes", store=path)
+    assert [vote["window"] for vote in after["votes"]] == ["another window"]
+    story = answer("show", request.id, store=path)["story"]
+    (proposed,) = [record for record in story if record["event"] == "edit proposed"]
+    assert (proposed["by"], proposed["details"]["window"]) == ("ana", HERE)
+    process.communicate(timeout=20)
+
+
+def test_a_resolution_under_another_name_shows_the_account_it_came_from(waiting, store, path):
+    """What became of a call is a person's word too."""
+    request = waiting()
+    store.vote(request.id, Approve(by="ana"), digest=request.digest)
+    store.claim(request.id, digest=request.digest, panel=request.panel)
+    store.finish(request.id, Outcome(), State.OUTCOME_UNKNOWN)
+    words = ("resolve", request.id, "--happened", "--note", "on the statement", "--by", "ana")
+    answer(*words, store=path)
+    told = answer("show", request.id, store=path)["story"][-1]
+    assert (told["by"], told["details"]["note"]) == ("ana", f"on the statement [{HERE}]")
 
 
 @pytest.mark.parametrize("command", ["reject", "resolve --happened", "stop"])

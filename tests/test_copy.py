@@ -366,6 +366,39 @@ def test_a_file_for_a_neighbour_is_no_pattern(tree):
     }
 
 
+def test_an_approver_that_a_neighbour_uses_is_a_pattern_all_the_same(tree):
+    """A window may build on the inbox without taking it out of the list."""
+    root = tree(
+        approvers__inbox='"""Wait for votes."""\n',
+        approvers__slack='"""Ask in a channel."""\nfrom .inbox import x\n',
+    )
+    assert [*patterns(root)] == ["inbox", "slack"]
+
+
+def answers_requests(path):
+    """Whether a public class of the file takes a request, as approvers and policies do."""
+    return any(
+        isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+        and method.name == "__call__"
+        and [argument.arg for argument in method.args.posonlyargs] == ["self", "request"]
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for method in node.body
+    )
+
+
+def test_whatever_decides_is_in_the_list_and_parts_of_a_window_are_not():
+    """Approvers and policies can be copied alone; the parts of a terminal come along with it."""
+    files = [*(CORE / "approvers").rglob("*.py"), *(CORE / "policies").glob("*.py")]
+    deciding = {path for path in files if answers_requests(path)}
+    offered = {CORE / pattern.path for pattern in patterns().values()}
+    assert len(deciding) >= 9
+    assert not {path for path in deciding if not {path, *path.parents} & offered}
+    parts = {CORE / file for file in find("terminal").files if file.parts[0] == "approvers"}
+    assert len(parts) >= 5
+    assert parts & offered == {CORE / "approvers/terminal.py"}
+
+
 def test_two_files_of_one_name_are_told_apart(tree):
     """Where two folders have a file of the same name, both are listed with their folder."""
     root = tree(approvers__scripted='"""A."""\n', runners__scripted='"""R."""\n')

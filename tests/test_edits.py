@@ -1,5 +1,6 @@
 """A person's edit is a new proposal: checked like the agent's, and told to the agent."""
 
+import asyncio
 import enum
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from core import (
     run,
 )
 from core.canonical import encode
+from core.messages import collected
 
 
 class Color(enum.Enum):
@@ -230,16 +232,72 @@ def test_any_other_result_leaves_a_notice_in_the_run(store):
     assert work.notices == ["[refund ran as edited by ana: amount: 50 -> 40]"]
 
 
+NOTE = "[refund ran as edited by ana: amount: 50 -> 40]"
+
+
+def test_a_notice_can_be_collected_without_a_run(store):
+    """Whoever runs a tool hears what its result could not say, from a function of either colour."""
+
+    def refund(amount: int) -> int:
+        return amount
+
+    async def later(amount: int) -> int:
+        return amount
+
+    later.__qualname__ = "refund"
+    wiring = {"approver": lambda request: edit(amount=40), "store": store}
+    with collected() as notes:
+        assert gate(refund, **wiring)(50) == 40
+    assert notes == [NOTE]
+    with collected() as notes:
+        assert asyncio.run(gate(later, **wiring)(50)) == 40
+    assert notes == [NOTE]
+
+
+def test_notices_reach_from_a_thread_and_stay_apart(store):
+    """Of several calls at once each collects its own; whoever stands around them has all."""
+    gated = gate(
+        lambda amount: amount,
+        approver=lambda r: edit(amount=r.arguments["amount"] * 2),
+        store=store,
+    )
+
+    async def one(amount):
+        with collected() as notes:
+            await asyncio.to_thread(gated, amount)
+        return [note.rpartition(" ")[2] for note in notes]
+
+    async def work():
+        return await asyncio.gather(*[one(amount) for amount in (1, 2, 3)])
+
+    with collected() as all_of_them, run("ticket") as ticket:
+        assert asyncio.run(work()) == [["2]"], ["4]"], ["6]"]]
+    assert len(all_of_them) == 3
+    assert sorted(ticket.notices) == sorted(all_of_them)
+
+
+def test_a_text_that_says_it_itself_and_a_call_as_asked_leave_no_notice(store):
+    """Nobody hears of a change twice, or of none."""
+    with collected() as notes:
+        said = gate(lambda amount: "paid", approver=Says(edit(amount=40)), store=store)(50)
+        gate(lambda amount: 1, approver=Says(YES), store=store)(50)
+    assert "edited by ana" in said
+    assert notes == []
+
+
 def test_an_error_of_an_edited_call_tells_the_agent_what_was_changed(store):
     """The agent must not wonder about an error over a value that it never gave."""
 
     def refund(amount: int) -> str:
         raise LookupError(f"cannot refund {amount}")
 
-    with run("ticket-1") as work, pytest.raises(LookupError, match="cannot refund 40") as caught:
+    with (
+        run("ticket-1") as work,
+        collected() as notes,
+        pytest.raises(LookupError, match="cannot refund 40") as caught,
+    ):
         gate(refund, approver=Says(edit(amount=40)), store=store)(50)
-    assert caught.value.__notes__ == ["[refund ran as edited by ana: amount: 50 -> 40]"]
-    assert work.notices == caught.value.__notes__
+    assert caught.value.__notes__ == work.notices == notes == [NOTE]
 
 
 def test_the_editor_is_told_apart_from_the_one_who_approved(store):

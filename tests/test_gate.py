@@ -12,6 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from people import NO, YES, Background, Says, Silent, eventually, pending
 from pydantic import BaseModel, Field
 
@@ -28,6 +30,7 @@ from core import (
     Unencodable,
     gate,
 )
+from core.model import same
 
 
 class Color(enum.Enum):
@@ -308,13 +311,34 @@ def test_an_approval_that_is_too_old_does_not_run(store):
     assert ran == []
 
 
-@pytest.mark.parametrize("by", ["agent", "Agent ", "", "\uff21GENT"])
+SPELLINGS = [
+    "agent",
+    "Agent ",
+    "\uff21GENT",
+    "ag\u200bent",
+    "\u2066agent\u2069",
+    "\ufeffagent\u00ad",
+]
+
+
+@pytest.mark.parametrize("by", ["", " ", "\u200b", *SPELLINGS])
 def test_nobody_approves_their_own_request(by, store):
     """The requester's approval does not count, in whatever spelling, and the call ends unrun."""
     ran = []
     with pytest.raises(Rejected, match="may not decide"):
         gate(lambda: ran.append(1), approver=lambda request: Approve(by=by), store=store)()
     assert ran == []
+
+
+@given(
+    st.text(), st.text(alphabet="\u200b\u2066\u00ad\U000e0061\ufeff"), st.sampled_from(" \t\u3000")
+)
+def test_one_person_has_one_name(name, unseen, blank):
+    """What nobody can see, capitals, width and the number of spaces make no second person."""
+    for text in (name, name.upper(), f"{blank}{name}{blank}"):
+        assert same(same(text)) == same(text)
+    assert same(unseen.join(f"ana{blank}wu")) == same(f" Ana{blank}{blank}\uff37U") == "ana wu"
+    assert same("ana") not in {same("a na"), same("anna"), same("an\u0430")}
 
 
 def test_a_policy_that_fails_or_babbles_has_said_no(store):

@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import os
+import signal
+import threading
 import time
 from datetime import timedelta
 
@@ -84,6 +87,137 @@ def test_a_policys_yes_that_cannot_be_recorded_runs_nothing(method, store):
     assert ran == ([] if method == "record" else [1])
 
 
+def test_an_end_that_cannot_be_written_is_unknown_at_once_and_written_later(store):
+    """The agent hears "unknown", so does a second attempt; the store learns the end when it can."""
+    ran = []
+
+    def tool(x: int) -> int:
+        ran.append(x)
+        return x * 10
+
+    breaking = Breaking(store, "finish")
+    gated = gate(tool, approver=lambda request: YES, store=breaking)
+    for _ in range(2):
+        with run("ticket"), pytest.raises(OutcomeUnknown, match="the disk is full") as caught:
+            gated(1)
+        assert caught.value.request_id == store.search()[0].request.id
+    assert store.search()[0].state is State.EXECUTING
+    breaking.left = 1_000
+    with run("ticket"):
+        assert gated(1) == 10
+    assert ran == [1]
+    assert store.search()[0].state is State.SUCCEEDED
+    assert [record.event for record in store.trail()][-1] == "succeeded"
+
+
+def test_an_end_that_could_not_be_written_is_written_at_the_next_call(store):
+    """Whatever is called next on that store, in no run at all, the end before it is kept first."""
+
+    def fails():
+        raise LookupError("no nuts")
+
+    breaking = Breaking(store, "finish")
+    with pytest.raises(OutcomeUnknown):
+        gate(fails, approver=Says(YES), store=breaking)()
+    breaking.left = 1_000
+    assert gate(lambda: 1, approver=Says(YES), store=breaking)() == 1
+    states = {stored.request.name: stored.state for stored in store.search()}
+    assert states == {"fails": State.FAILED, "<lambda>": State.SUCCEEDED}
+
+
+def test_whoever_waits_for_a_call_hears_that_its_end_could_not_be_written(store):
+    """A second attempt that was waiting already does not wait for ever."""
+    go, inside = threading.Event(), threading.Event()
+
+    def tool():
+        inside.set()
+        go.wait(10)
+
+    gated = gate(tool, approver=Says(YES), store=Breaking(store, "finish"))
+
+    def attempt():
+        with run("ticket"):
+            gated()
+
+    with Background(attempt) as first:
+        inside.wait(10)
+        with Background(attempt) as second:
+            time.sleep(0.05)
+            go.set()
+    assert isinstance(first.error, OutcomeUnknown)
+    assert isinstance(second.error, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
+def test_an_interrupt_stays_one_when_the_store_fails_too(interrupt, store):
+    """Whoever stops a call sees it stop; that it is unknown is written down later."""
+
+    def tool():
+        raise interrupt
+
+    breaking = Breaking(store, "finish")
+    with pytest.raises(interrupt):
+        gate(tool, approver=Says(YES), store=breaking)()
+    breaking.left = 1_000
+    gate(lambda: 1, approver=Says(YES), store=breaking)()
+    states = {stored.request.name: stored.state for stored in store.search()}
+    assert states["tool"] is State.OUTCOME_UNKNOWN
+
+
+def test_a_call_that_is_interrupted_between_its_claim_and_its_start_has_an_end(store):
+    """Ctrl-C in the instant of the claim: it never began, and nobody waits for it for ever."""
+    ran, claim, left = [], store.claim, threading.Event()
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        left.wait(10)
+        return claim(*args, **kwargs)
+
+    store.claim = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        gate(lambda: ran.append(1), approver=Says(YES), store=store)()
+    left.set()
+    stored = eventually(lambda: store.search(state=State.FAILED))[0]
+    assert stored.outcome.message == "interrupted before it began"
+    assert ran == []
+
+
+@pytest.mark.parametrize("method", ["sweep", "watch"])
+def test_a_started_call_is_never_told_as_one_that_was_not_run(method, store):
+    """A store that fails while somebody waits for a running call leaves them with "unknown"."""
+    go, inside = threading.Event(), threading.Event()
+
+    def tool():
+        inside.set()
+        go.wait(10)
+
+    def attempt(where):
+        with run("ticket"):
+            gate(tool, approver=Says(YES), store=where)()
+
+    with Background(attempt, store) as first:
+        inside.wait(10)
+        with pytest.raises(OutcomeUnknown, match="may or may not have happened"):
+            attempt(Breaking(store, method))
+        go.set()
+    assert first.error is None
+
+
+def test_a_finding_that_cannot_be_kept_is_told_all_the_same(store):
+    """The agent hears "unknown" and what was seen, not that the store is full."""
+
+    def pay():
+        raise OutcomeUnknown("the connection broke")
+
+    with run("ticket"), pytest.raises(OutcomeUnknown):
+        gate(pay, approver=Says(YES), store=store)()
+    with run("ticket"), pytest.raises(OutcomeUnknown, match="What was found: it is on the list"):
+        gate(
+            pay, approver=Says(), store=Breaking(store, "report"),
+            reconcile=lambda: "it is on the list",
+        )()  # fmt: skip
+
+
 def test_a_store_that_breaks_while_an_approver_waits_ends_the_call(store):
     """A waiting call that could never hear the end of it fails instead of waiting."""
     silent = []
@@ -156,6 +290,18 @@ def test_a_result_or_a_message_that_cannot_be_kept_costs_nothing_but_itself(stor
         gate(fails, approver=Says(YES), store=store)()
     states = {stored.request.name: stored.state for stored in store.search()}
     assert states == {"<lambda>": State.SUCCEEDED, "fails": State.FAILED}
+
+
+def test_a_long_message_is_cut_aloud(store):
+    """What is too long for the record says that there was more."""
+
+    def fails():
+        raise ValueError("x" * 50_000)
+
+    with pytest.raises(ValueError, match="x" * 50_000):
+        gate(fails, approver=Says(YES), store=store)()
+    message = store.search()[0].outcome.message
+    assert message == "x" * 10_000 + "… (40,000 more characters)"
 
 
 def test_a_preview_that_changes_after_the_approval_stops_the_call(store):

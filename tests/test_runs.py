@@ -4,9 +4,11 @@ import asyncio
 import enum
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ from core import (
     gate,
     run,
 )
+from core.display import shown
 
 WORKER = Path(__file__).with_name("run_worker.py")
 
@@ -100,6 +103,18 @@ def test_a_result_that_could_not_be_kept_is_not_made_up(store):
     with pytest.raises(OutcomeUnknown, match="happened, but its result was lost"):
         again(tool, store)
     assert ran == [1]
+
+
+def test_a_result_whose_class_is_gone_is_not_made_up(store):
+    """An object that stands for the result is none: the function promised another type."""
+
+    @dataclass
+    class Local:
+        name: str
+
+    again(lambda: Local("nut"), store, approver=Says(YES))
+    with pytest.raises(OutcomeUnknown, match="happened, but its result was lost"):
+        again(lambda: None, store)
 
 
 class OutOfStock(LookupError):
@@ -248,6 +263,173 @@ def test_parallel_calls_may_come_in_another_order(store):
     assert asyncio.run(attempt([1, 2, 3], Says(YES, YES, YES))) == [10, 20, 30]
     assert asyncio.run(attempt([3, 1, 2], Says())) == [30, 10, 20]
     assert sorted(ran) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("colour", ["tasks", "threads"])
+def test_equal_calls_side_by_side_stay_as_many_as_they_are(colour, store):
+    """Twenty of the same at once are twenty requests that run; done again, none of them runs."""
+    ran, lock = [], threading.Lock()
+
+    def tool(x: int) -> int:
+        with lock:
+            ran.append(x)
+            return len(ran)
+
+    async def kind(x: int) -> int:
+        return tool(x)
+
+    async def attempt(approver):
+        with run("ticket"):
+            if colour == "tasks":
+                gated = gate(kind, approver=approver, store=store)
+                calls = [gated(5) for _ in range(20)]
+            else:
+                plain = gate(tool, approver=approver, store=store)
+                calls = [asyncio.to_thread(plain, 5) for _ in range(20)]
+            return await asyncio.gather(*calls)
+
+    first = asyncio.run(attempt(lambda request: YES))
+    assert sorted(first) == list(range(1, 21))
+    assert sorted(stored.request.key.rpartition("#")[2] for stored in store.search()) == sorted(
+        str(number) for number in range(1, 21)
+    )
+    assert sorted(asyncio.run(attempt(Says()))) == sorted(first)
+    assert len(ran) == 20
+
+
+@dataclass(frozen=True)
+class Account:
+    id: str
+    paid: list[int] = field(default_factory=list, hash=False)
+
+    def refund(self, amount: int) -> str:
+        self.paid.append(amount)
+        return f"{self.id}: {amount}"
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+@pytest.mark.parametrize("style", ["bound", "partial", "decorated"])
+def test_each_object_finds_its_own_call(style, order, store):
+    """Equal calls on objects of different values are different calls, whatever their order."""
+    ran = []
+
+    @dataclass(frozen=True)
+    class Till:
+        id: str
+
+        def pay(self, amount: int) -> str:
+            ran.append(self.id)
+            return f"{self.id}: {amount}"
+
+    def tools(approver):
+        wiring = {"approver": approver, "store": store}
+        if style == "decorated":
+            gated = gate(Till.pay, **wiring)
+            return {one: (lambda amount, one=one: gated(Till(one), amount)) for one in "ab"}
+        if style == "partial":
+            return {one: gate(partial(Till.pay, Till(one)), **wiring) for one in "ab"}
+        return {one: gate(Till(one).pay, **wiring) for one in "ab"}
+
+    with run("ticket"):
+        pay = tools(Says(YES, YES))
+        assert [pay[one](5) for one in "ab"] == ["a: 5", "b: 5"]
+    with run("ticket"):
+        pay = tools(Says())
+        assert [pay[one](5) for one in order] == [f"{one}: 5" for one in order]
+    assert ran == ["a", "b"]
+    requests = [stored.request for stored in store.search()]
+    assert len({request.digest for request in requests}) == 2
+    assert len({request.arguments["called on"].fingerprint for request in requests}) == 2
+
+
+def test_an_object_with_another_value_is_another_call(store):
+    """What was done with one account is not taken for done with the other."""
+    again(Account("a").refund, store, 5, approver=Says(YES))
+    with pytest.raises(ActionChanged, match="recorded with another call"):
+        again(Account("b").refund, store, 5)
+    assert again(Account("a").refund, store, 5) == "a: 5"
+
+
+def test_an_object_that_changes_after_the_approval_stops_the_call(store):
+    """What a person approved was a call on the object as it was."""
+    account = Account("a")
+
+    def approver(request):
+        account.paid.append(1)
+        return YES
+
+    with pytest.raises(ActionChanged, match="what it is called on has changed"):
+        gate(account.refund, approver=approver, store=store)(5)
+    assert account.paid == [1]
+
+
+def test_an_object_is_shown_by_a_fingerprint_and_never_by_its_value(store):
+    """A client holds keys: a person sees its class and a fingerprint, the store sees no more."""
+
+    @dataclass(frozen=True)
+    class Client:
+        key: str
+
+        def pay(self, amount: int) -> None:
+            """Pay."""
+
+    approver = Says(YES, YES)
+    gate(Client("hunter2").pay, approver=approver, store=store)(5)
+    gate(partial(Client.pay, Client("hunter2")), approver=approver, store=store)(5)
+    (first, _), (second, _) = map(shown, approver.seen)
+    assert (first.name, first.type) == ("called on", "secret")
+    assert "Client" in first.text
+    assert first == second
+    assert "hunter2" not in repr(store.search()) + repr([*store.trail()])
+
+
+class Shop:
+    def __init__(self, name):
+        self.name = name
+
+    def sell(self, what: str) -> str:
+        return f"{self.name} sells {what}"
+
+
+def test_objects_that_cannot_be_told_apart_do_not_share_a_run(store):
+    """The second one is refused, for done again the run could give it the result of the first."""
+    shops = [Shop("corner"), Shop("mall")]
+    with run("ticket"):
+        corner, mall = (gate(shop.sell, approver=Says(YES), store=store) for shop in shops)
+        assert corner("nuts") == "corner sells nuts"
+        with pytest.raises(Rejected, match="called it on another Shop"):
+            mall("nuts")
+        again_corner = gate(shops[0].sell, approver=Says(YES), store=store)
+        assert again_corner("nuts") == "corner sells nuts"
+    with run("another"):
+        assert mall("nuts") == "mall sells nuts"
+    both = (gate(shop.sell, approver=Says(YES), store=store) for shop in shops)
+    assert [sell("nuts") for sell in both] == ["corner sells nuts", "mall sells nuts"]
+
+
+def test_methods_of_a_class_find_their_calls_by_its_name(store):
+    """`cls` is told apart as an object is: what one class has done, its subclass has not."""
+
+    class Base:
+        @classmethod
+        @gate(approver=lambda request: YES, store=store)
+        def made(cls, x: int) -> str:
+            return f"{cls.__name__} {x}"
+
+    class Derived(Base):
+        pass
+
+    for order in ((Base, Derived), (Derived, Base)):
+        with run("ticket"):
+            assert [kind.made(1) for kind in order] == [f"{kind.__name__} 1" for kind in order]
+    assert len(store.search()) == 2
+
+
+def test_what_was_done_elsewhere_is_not_taken_for_done_here(store):
+    """The same call of the same run in another environment is another call."""
+    again(lambda: "staged", store, environment="staging", approver=Says(YES))
+    with pytest.raises(ActionChanged, match="recorded with another call"):
+        again(lambda: "live", store, environment="production")
 
 
 @pytest.mark.parametrize("order", [[1, 2], [2, 1]])

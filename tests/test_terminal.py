@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import pwd
 import re
 import select
 import termios
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from core import MemoryStore, gate
 from core.approvers import terminal as terminal_module
 from core.approvers.any_of import AnyOf
 from core.approvers.asking import Line
@@ -24,6 +27,7 @@ from core.approvers.changes import editable, literal
 from core.approvers.drawing import MAX_SHOWN, draw, fold
 from core.approvers.teletype import Key
 from core.approvers.terminal import Terminal
+from core.audit import details
 from core.canonical import Secret, digest, encode
 from core.display import safe
 from core.model import (
@@ -36,6 +40,7 @@ from core.model import (
     Preview,
     Quote,
     Reject,
+    Rejected,
     Risk,
     Table,
 )
@@ -161,11 +166,31 @@ def test_a_then_y_approves(person):
 
 
 def test_the_name_is_the_account_unless_given(person, monkeypatch):
-    """Who approves is who is logged in when the question comes, not when the program was loaded."""
+    """Who approves is whose account it is, and no variable of the environment can change that."""
+    account = pwd.getpwuid(os.getuid()).pw_name
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "cy")
     approver = Terminal(device=person.device)
-    monkeypatch.setattr("getpass.getuser", lambda: "cy")
     decision = asked(person, request(), keys((MENU, "a"), ("no > ", "y")), approver)
-    assert decision == Approve(by="cy")
+    assert decision == Approve(by=account)
+
+
+@pytest.mark.parametrize("pressed", ["a", "r"])
+def test_a_decision_says_on_whose_account_it_was_made(person, pressed):
+    """A name that is given is a claim; the account is beside it in the store and in the trail."""
+    acts = {
+        "a": keys((MENU, "a"), ("no > ", "y")),
+        "r": keys((MENU, "r"), ("instead? ", "not now\r")),
+    }
+    here = f"terminal (uid {os.getuid()}, {pwd.getpwuid(os.getuid()).pw_name})"
+    decision = asked(person, request(), acts[pressed])
+    assert (decision.by, decision.window) == ("ana", here)
+    store = MemoryStore()
+    with suppress(Rejected):
+        gate(lambda: None, approver=lambda request: decision, store=store)()
+    assert [(vote.by, vote.window) for vote in store.search()[0].votes] == [("ana", here)]
+    (told,) = [details(record) for record in store.trail() if record.by == "ana"]
+    assert told["window"] == here
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from people import YES, Background, Says, Silent, eventually, pending, soon
 
-from core import Approve, MemoryStore, NotAnswered, SqliteStore, State, gate, run
+from core import Approve, MemoryStore, NotAnswered, Rejected, SqliteStore, State, gate, run
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -87,6 +87,45 @@ def test_a_sync_tool_works_below_a_running_event_loop(store):
         return gate(lambda x: x, approver=slow_but_kind, store=store)(1)
 
     assert asyncio.run(work()) == 1
+
+
+@pytest.mark.parametrize("where", ["approver", "preview"])
+def test_a_sync_tool_on_the_loop_that_all_sync_tools_wait_for_fails(where, store):
+    """An async approver that calls one would wait for itself: it fails, so the call is not run."""
+    ran = []
+    inner = gate(lambda: ran.append("inner"), approver=slow_but_kind, store=store)
+
+    async def asks(request):
+        inner()
+        return YES
+
+    async def looks():
+        inner()
+
+    wiring = {"approver": asks} if where == "approver" else {"approver": Says(), "preview": looks}
+    with Background(gate(lambda: ran.append("outer"), store=store, **wiring)) as call:
+        pass
+    assert isinstance(call.error, Rejected)
+    assert "would wait for itself" in str(call.error)
+    assert ran == []
+    assert gate(lambda: "next", approver=slow_but_kind, store=store)() == "next"
+
+
+def test_a_sync_tool_in_a_sync_approver_works(store):
+    """An approver with a thread of its own may use a gated tool, and so may one on another loop."""
+    inner = gate(lambda: "inner", approver=slow_but_kind, store=store)
+    said = []
+
+    def asks(request):
+        said.append(inner())
+        return YES
+
+    async def kind(request):
+        return asks(request)
+
+    assert gate(lambda: "outer", approver=asks, store=store)() == "outer"
+    assert asyncio.run(gate(tool, approver=kind, store=store)(1)) == 1
+    assert said == ["inner", "inner"]
 
 
 def test_people_who_never_answer_use_nothing_up(store):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ..model import ApprovalRequest, Approver, Decision
-from .answer import answer
+from ..waiting import answer
 
 
 class AnyOf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..model import ApprovalRequest, Approver, Decision, Reject, Risk
-from .answer import answer
+from ..waiting import answer
 
 
 class ByRisk:

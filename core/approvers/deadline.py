@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import KW_ONLY, dataclass
 
 from ..model import NOBODY, ApprovalRequest, Approver, Decision, Reject
-from .answer import answer
+from ..waiting import answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 from ..model import (
@@ -14,10 +12,8 @@ from ..model import (
     State,
     Store,
     StoredRequest,
-    utc_now,
 )
-
-SECONDS_BETWEEN_LOOKS = 60.0
+from ..waiting import LONGEST_NAP, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +28,20 @@ class Inbox:
     """
 
     store: Store
-    seconds: float = SECONDS_BETWEEN_LOOKS
+    seconds: float = LONGEST_NAP
 
     async def __call__(self, request: ApprovalRequest, /) -> Decision:
-        loop, changed = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop may have ended while the store was calling
-                loop.call_soon_threadsafe(changed.set)
-
-        with self.store.watch(request.id, wake):
-            while (decision := _said(self.store.get(request.id))) is None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._nap(request)):
-                        await changed.wait()
-                changed.clear()
-        return decision
-
-    def _nap(self, request: ApprovalRequest) -> float:
-        """Nobody rings when time runs out, so do not sleep beyond that instant."""
-        left = (request.expires_at - utc_now()).total_seconds()
-        return left if 0 < left < self.seconds else self.seconds
+        return _said(await until(self.store, request.id, _is_answered, self.seconds))
 
 
-def _said(stored: StoredRequest) -> Decision | None:
-    """Return what people have said so far; `None` while they think."""
+def _is_answered(stored: StoredRequest) -> bool:
+    return stored.state is not State.PENDING or stored.proposal is not None
+
+
+def _said(stored: StoredRequest) -> Decision:
+    """Return what people have said."""
     match stored.state:
-        case State.PENDING:
+        case State.PENDING if stored.proposal is not None:
             return stored.proposal
         case State.EXPIRED:
             return Reject(by=NOBODY, reason="nobody answered in time")

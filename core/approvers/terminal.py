@@ -6,17 +6,17 @@ python -m core.approvers.terminal      # try it
 from __future__ import annotations
 
 import asyncio
-import getpass
 import threading
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.text import Text
 
 from ..model import ApprovalRequest, Approve, Decision, Edit, Reject, Risk
+from .account import account_name, at
 from .asking import ask, choose, say
 from .changes import changes
 from .drawing import draw, header, is_too_large
@@ -39,7 +39,8 @@ class Terminal:
     answered elsewhere, the prompt goes away and the terminal is as it was.
 
     Attributes:
-        by: Name of the person; the account they are logged in to when empty.
+        by: Name of the person; the account of this process when empty. The record names that
+            account beside whatever name is given.
         device: The terminal; standard input and output are left alone.
     """
 
@@ -52,7 +53,8 @@ class Terminal:
                 tty = Teletype(self.device)
             except NoTerminal as nobody:
                 return Reject(by="terminal", reason=str(nobody))
-            return await _in_thread(tty, request, self.by or getpass.getuser())
+            decision = await _in_thread(tty, request, self.by or account_name())
+            return replace(decision, window=at("terminal"))
 
 
 class _Turn:

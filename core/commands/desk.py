@@ -35,14 +35,16 @@ class Desk:
 
     Attributes:
         store_name: Which store the commands are about; empty when nobody said.
-        by: Who gives the command.
+        by: Who gives the command, as they say.
+        window: Where they give it, with the account that the kernel knows.
         as_json: Whether a program reads the answer.
         ask: Puts a question to the person at the terminal; `None` when nobody sits there.
         now: Tells the time, for what is left of a deadline.
     """
 
     store_name: str
-    by: Callable[[], str]
+    by: str
+    window: str
     as_json: bool
     out: TextIO
     ask: Callable[[str], str] | None

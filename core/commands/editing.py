@@ -17,7 +17,7 @@ from . import documents, pages
 from .desk import Desk, Misused, Otherwise, found
 from .ink import Block, Facts, Heading, line, lines, once
 from .paper import write
-from .voting import WINDOW, looked_at
+from .voting import looked_at
 
 NOT_CHECKED_YET = 4
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -31,7 +31,7 @@ def edit(desk: Desk, options: Namespace) -> int:
     with desk.store(sweep=True) as store:
         before = found(store, options.id)
         request = before.request
-        proposal = Edit(by=desk.by(), arguments=values(request, options.set), note=options.note)
+        proposal = Edit(by=desk.by, arguments=values(request, options.set), note=options.note)
         if before.state is State.PENDING:
             if desk.ask is not None and not options.yes:
                 rows = [
@@ -39,7 +39,7 @@ def edit(desk: Desk, options: Namespace) -> int:
                 ]
                 write([Heading(line("your edit")), Facts(rows)], desk.out)
             looked_at(desk, options, before, "Type yes to run this call with your edit: ")
-        store.propose(request.id, proposal, digest=request.digest, window=WINDOW)
+        store.propose(request.id, proposal, digest=request.digest, window=desk.window)
         after = checked(store, request, proposal, seconds=options.wait)
     return _told(desk, before, after, proposal)
 

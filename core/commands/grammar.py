@@ -27,7 +27,8 @@ examples:
 
 The store is named by --store or by the environment variable GATE_STORE: sqlite:///FILE (an
 absolute path makes four slashes), sqlite:FILE, or FILE. Votes are recorded under the name of
---by, else of the operating system user: whoever may write the file is trusted to say who they are.
+--by, else of the account that runs the command. Whoever may write the file is trusted to say who
+they are, but the record names the account beside every vote: command line (uid 1000, ana).
 Commands take the first digits of an id, as long as no other id begins with them.
 
 exit codes:

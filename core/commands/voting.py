@@ -12,7 +12,6 @@ from .desk import Desk, Misused, Otherwise, found
 from .ink import Block, Heading, line
 from .paper import write
 
-WINDOW = "command line"
 FEWEST_DIGITS = 6
 
 
@@ -22,9 +21,9 @@ def approve(desk: Desk, options: Namespace) -> int:
         stored = found(store, options.id)
         if stored.state is State.PENDING:
             looked_at(desk, options, stored, "Type yes to approve this call: ")
-        vote = Approve(by=desk.by(), note=options.note)
+        vote = Approve(by=desk.by, note=options.note)
         digest = stored.request.digest
-        after = store.vote(stored.request.id, vote, digest=digest, window=WINDOW)
+        after = store.vote(stored.request.id, vote, digest=digest, window=desk.window)
     return _told(desk, after)
 
 
@@ -33,9 +32,9 @@ def reject(desk: Desk, options: Namespace) -> int:
     with desk.store(sweep=True) as store:
         stored = found(store, options.id)
         same_digest(options, stored)
-        vote = Reject(by=desk.by(), reason=options.reason)
+        vote = Reject(by=desk.by, reason=options.reason)
         digest = stored.request.digest
-        after = store.vote(stored.request.id, vote, digest=digest, window=WINDOW)
+        after = store.vote(stored.request.id, vote, digest=digest, window=desk.window)
     return _told(desk, after)
 
 
@@ -46,7 +45,8 @@ def resolve(desk: Desk, options: Namespace) -> int:
         if stored.state is not State.OUTCOME_UNKNOWN:
             raise Otherwise(f"{standing(stored)}, so there is nothing to resolve")
         happened: bool = options.happened
-        after = store.resolve(stored.request.id, by=desk.by(), happened=happened, note=options.note)
+        note = f"{options.note} [{desk.window}]"
+        after = store.resolve(stored.request.id, by=desk.by, happened=happened, note=note)
     return _told(desk, after)
 
 

@@ -9,8 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from .following import CORE, FOLDERS, closure, imported, needs, summary
 
-ALSO = ("stores/memory", "stores/sqlite", "gate", "canonical", "display", "audit", "model")
-"""Files that others import and that are of use without them."""
+ALSO = (
+    *("approvers/any_of", "approvers/by_risk", "approvers/deadline"),
+    *("approvers/inbox", "approvers/scripted", "approvers/terminal"),
+    *("stores/memory", "stores/sqlite", "gate", "canonical", "display", "audit", "model"),
+)
+"""Files that are of use by themselves, even when a neighbour imports them."""
 
 BEGIN, END = "<!-- catalogue: written by `python -m core list --markdown` -->", "<!-- end -->"
 

@@ -1,0 +1,81 @@
+"""One call in hand, and what `gate` knows about its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from .canonical import decode
+from .model import ApprovalRequest, Approver, Panel, Parameter, Policy, Store, StoredRequest
+from .twin import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What `gate` was given, and what it found out about the function."""
+
+    tool: Tool
+    approver: Approver
+    policies: tuple[Policy, ...]
+    store: Store
+    preview: Callable[[Mapping[str, Any]], Any] | None
+    risk: Callable[[Mapping[str, Any]], Any]
+    environment: str
+    panel: Callable[[Mapping[str, Any]], Panel]
+    decide_within: timedelta
+    run_within: timedelta
+    requester: str
+    reconcile: Callable[[Mapping[str, Any]], Any] | None
+    secret: frozenset[str]
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One call in hand.
+
+    Attributes:
+        receiver: The object a method was called on, or `None`.
+        real: Arguments as given, secrets included; these never leave the process.
+        secrets: Canonical bytes of the secret ones; these do not leave it either.
+        types: Classes among them, by which the frozen bytes are thawed.
+        request: The request as first proposed.
+        earlier: The request that an earlier attempt of this run made for the same call.
+        ready: Arguments to run with, thawed from what was approved.
+    """
+
+    receiver: Any
+    real: Mapping[str, Any] = field(repr=False)
+    secrets: dict[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
+    request: ApprovalRequest = field(default_factory=lambda: ApprovalRequest(action=""))
+    earlier: StoredRequest | None = None
+    ready: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    types: set[type[Any]] = field(default_factory=set[type[Any]])
+
+    def hidden(self) -> list[str]:
+        """Return the secret values as text; one or two letters would blot out whole words."""
+        values = (decode(data, self.types) for data in self.secrets.values())
+        return [text for value in values for text in texts(value) if len(text) > 2]
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value that can be frozen; keys and names of fields tell nothing."""
+    match value:
+        case None | bool():
+            pass
+        case str():
+            yield value
+        case bytes():
+            yield from (value.decode("utf-8", "replace"), repr(value)[2:-1])
+        case dict() | list() | tuple() | set() | frozenset():
+            for item in _members(value):
+                yield from texts(item)
+        case _:
+            yield str(value)
+            yield from texts(getattr(value, "__dict__", None))
+
+
+def _members(value: Any) -> list[Any]:
+    return list(value.values() if hasattr(value, "values") else value)
