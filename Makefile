@@ -13,8 +13,12 @@ help:  ## Show this list
 demo: .venv/.demo  ## See a gated agent at work on a real database; nobody is asked anything
 	@$(RUN) apps.analysis demo
 
-analysis: .venv/.demo  ## Answer the analysis agent yourself: make analysis ARGS='sql "DELETE ..."'
-	@$(RUN) apps.analysis $(ARGS)
+analysis: .venv/.demo .demo/shop.duckdb  ## Answer the analysis agent yourself: make analysis ARGS='sql "DELETE ..."'
+	@$(RUN) apps.analysis --database .demo/shop.duckdb $(ARGS)
+
+.demo/shop.duckdb: | .venv/.demo
+	@mkdir -p .demo
+	@$(RUN) apps.analysis init $@
 
 copy: .venv/.demo  ## Copy a pattern: make copy PATTERN=terminal TO=../myapp; without PATTERN, list them
 	@$(RUN) core $(if $(PATTERN),copy $(PATTERN) --to $(or $(TO),$(error Say where to: TO=../myapp)),list)

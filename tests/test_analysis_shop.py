@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from apps.analysis import shop
-from apps.analysis.errors import AnalysisError
+from apps.analysis.errors import AnalysisError, Stopped
 from apps.analysis.shop import make_shop
 
 TABLES = ["customers", "products", "orders", "order_items", "refunds"]
@@ -163,7 +163,7 @@ def test_a_shop_that_fails_leaves_nothing(tmp_path):
         if done:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         make_shop(tmp_path / "shop.duckdb", orders=100, progress=stop)
     with pytest.raises(AnalysisError, match="from 1 to"):
         make_shop(tmp_path / "shop.duckdb", orders=0)

@@ -1,18 +1,16 @@
-"""Questions answered in SQL over DuckDB; nothing changes before a person has agreed.
-
-python -m apps.analysis demo                     a whole story, answered by a script
-python -m apps.analysis init shop.duckdb         make a shop to practise on
-python -m apps.analysis --database shop.duckdb   let the agent work, and be asked yourself
-"""
+"""Questions answered in SQL over DuckDB; nothing changes before a person has agreed."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import assert_never
 
 from rich.text import Text
 
@@ -21,173 +19,206 @@ from core import (
     Approve,
     Approver,
     Decision,
+    Edit,
     MemoryStore,
     Reject,
     Store,
     StoreError,
+    Unencodable,
 )
 from core.approvers.drawing import draw
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
 from core.approvers.terminal import Terminal
 from core.audit import verify
-from core.policies.environment import Environment
+from core.display import safe
+from core.policies.environment import ENVIRONMENTS, Environment
 from core.stores.open import open_store
 
-from .agent import tidy_up
+from .agent import INSTRUCTIONS, tidy_up
+from .ana import Ana, No, Rather, Yes
 from .approvals import Tools, gated
-from .errors import AnalysisError
+from .errors import AnalysisError, Stopped
+from .grammar import PROGRAM, parsed
+from .opening import opened
 from .shop import make_shop
 from .story import Story
+from .talking import aloud, talk
 from .warehouse import Warehouse
 
-DATABASES = {"", ".duckdb", ".db"}
+TRY = "DELETE FROM refunds WHERE reason = 'late'"
+FAILED, INTERRUPTED = 1, 130
 
 
-def main(words: list[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one sentence on standard error."""
-    options = parser().parse_args(words)
+    options = parsed(sys.argv[1:] if words is None else words, ENVIRONMENTS)
+    run = {"demo": demo, "init": init, "sql": sql, "undo": undo, "ask": ask, None: work}
     try:
-        return int(options.run(options) or 0)
-    except (AnalysisError, PermissionError, StoreError, RuntimeError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing changed", file=sys.stderr)
-        return 130
+        run[options.command](options)
+    except (KeyboardInterrupt, Stopped) as stopped:
+        tell(str(stopped) or "Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:  # nobody reads on; closing the interpreter must not complain again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (AnalysisError, OSError, RuntimeError, Unencodable) as problem:
+        tell(str(problem))
+        return FAILED
+    return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what the command line understands."""
-    style = argparse.RawDescriptionHelpFormatter
-    known = argparse.ArgumentParser("python -m apps.analysis", None, __doc__, formatter_class=style)
-    known.set_defaults(run=work)
-    known.add_argument(
-        "--database", nargs="+", type=Path, help="a DuckDB file, or CSV and Parquet files"
-    )
-    known.add_argument("--approver", choices=["terminal", "scripted", "inbox"], default="terminal")
-    known.add_argument("--store", default="", help="where requests live; in memory if left out")
-    known.add_argument("--by", default="", help="your name; the account's if left out")
-    commands = known.add_subparsers(title="commands", metavar="")
-    commands.add_parser("demo", help="a whole story, answered by a script").set_defaults(run=demo)
-    make = commands.add_parser("init", help="make a shop to practise on")
-    make.add_argument("file", type=Path)
-    make.add_argument("--rows", type=int, default=100_000, help="orders (default: %(default)s)")
-    make.set_defaults(run=init)
-    one = commands.add_parser("sql", help="put one statement of yours through the same gate")
-    one.add_argument("statement")
-    one.set_defaults(run=sql)
-    commands.add_parser("undo", help="bring back what the last change took").set_defaults(run=undo)
-    return known
+def show(text: str) -> None:
+    """Print a result; what could move the cursor or hide is written out."""
+    print(safe(text, newlines=True), flush=True)
+
+
+def tell(sentence: str) -> None:
+    """Say something to the person that is no result."""
+    print(safe(sentence, newlines=True), file=sys.stderr, flush=True)
 
 
 def init(options: argparse.Namespace) -> None:
-    """Make the sample shop, with a progress bar."""
-    from rich.progress import Progress
+    """Make a shop to practise on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    with Progress() as progress:
-        bar = progress.add_task(f"{options.file}", total=options.rows)
+    screen = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as progress:
+        bar = progress.add_task("orders", total=options.rows)
         make_shop(
             options.file,
             orders=options.rows,
             progress=lambda done, _: progress.update(bar, completed=done),
         )
+    print(f"{options.file} has {options.rows:,} orders. Now let the agent tidy up:")
+    print(f"  {PROGRAM} --database {shlex.quote(str(options.file))}")
 
 
 def work(options: argparse.Namespace) -> None:
     """Let the agent work."""
-    _with_tools(options, lambda tools: Story().steps(tidy_up(tools)))
+    if options.agent != "scripted":
+        ask(options)
+        return
+    with wired(options) as tools:
+        Story().tell(tidy_up(tools))
+
+
+def ask(options: argparse.Namespace) -> None:
+    """Put a question to a live agent, or without one, talk with it."""
+    from core.runners.pydantic_ai import AgentFailed, Conversation
+
+    if options.agent == "scripted":
+        raise AnalysisError("The scripted agent takes no questions: name a model with --agent.")
+    with wired(options) as tools:
+        known: list[Callable[..., str]] = [tools.schema, tools.query, tools.chart, tools.export]
+        heard = aloud(known, tell) if sys.stderr.isatty() else known
+        with Conversation(options.agent, heard, instructions=INSTRUCTIONS) as conversation:
+            if options.question is None:
+                talk(conversation.ask, show, AgentFailed)
+            else:
+                show(conversation.ask(options.question))
 
 
 def sql(options: argparse.Namespace) -> None:
-    """Run one statement."""
-    _with_tools(options, lambda tools: print(tools.query(options.statement)))
+    """Put one statement of yours through the same gate."""
+    with wired(options) as tools:
+        show(tools.query(options.statement))
 
 
 def undo(options: argparse.Namespace) -> None:
-    """Take back the last change."""
-    _with_tools(options, lambda tools: print(tools.undo()))
+    """Bring back what the last change took."""
+    with wired(options) as tools:
+        show(tools.undo())
 
 
-def _with_tools(options: argparse.Namespace, use: Callable[[Tools], None]) -> None:
-    store = open_store(options.store) if options.store else MemoryStore()
+@contextmanager
+def wired(options: argparse.Namespace) -> Generator[Tools]:
+    """Yield gated tools over the database that the options name."""
     switch = Environment.from_env(os.environ)
     for problem in switch.problems:
-        print(problem, file=sys.stderr)
-    try:
-        approver = _approver(options, store)
-        use(gated(_warehouse(options.database), approver, store=store, policies=[switch]))
-    finally:
-        store.close()
+        tell(problem)
+    with (
+        opened(options.database, tell) as warehouse,
+        closing(open_store(options.store) if options.store else MemoryStore()) as store,
+    ):
+        yield gated(
+            warehouse,
+            approver(options, store),
+            store=store,
+            policies=[switch],
+            environment=options.environment,
+        )
 
 
-def _approver(options: argparse.Namespace, store: Store) -> Approver:
+def approver(options: argparse.Namespace, store: Store) -> Approver:
+    """Return whoever decides."""
     match options.approver:
         case "terminal":
             return Terminal(by=options.by)
         case "inbox":
-            return Inbox(store)
+            if isinstance(store, MemoryStore):
+                raise AnalysisError("An inbox needs --store FILE: nobody else sees this memory.")
+            return inbox(options.store, store)
         case _:
-            return Scripted(query=Ana(Story()), undo=Approve(by="ana"))
+            return person(Ana(), Story())
 
 
-def _warehouse(files: list[Path] | None) -> Warehouse:
-    if not files:
-        raise AnalysisError("Say which database: --database FILE; `init FILE` makes one.")
-    if len(files) == 1 and files[0].suffix in DATABASES:
-        return Warehouse(files[0], reports=files[0].parent / "reports")
-    folder = Path(tempfile.mkdtemp(prefix="analysis-"))
-    return Warehouse.from_files(files, folder / "files.duckdb")
+def inbox(name: str, store: Store) -> Approver:
+    """Wait for a vote from anywhere, and say where it can be given."""
+
+    async def waits(request: ApprovalRequest) -> Decision:
+        place = f"python -m core --store {shlex.quote(name)}"
+        tell(f"{request.name} waits for a vote: {place} approve {request.id[:8]}")
+        return await Inbox(store)(request)
+
+    return waits
 
 
-class Ana:
-    """The person of the story: wants an archive first, and looks at what is deleted."""
+def person(ana: Ana, story: Story) -> Approver:
+    """Let Ana decide before everybody's eyes."""
 
-    def __init__(self, story: Story) -> None:
-        self.archived = False
-        self._story = story
+    def query(request: ApprovalRequest) -> Decision:
+        story.frame(
+            "a person is asked", Text("\n").join(draw(request, width=story.width)), "yellow"
+        )
+        match word := ana.word_on(str(request.arguments["sql"])):
+            case Yes(words=words):
+                story.frame("decision", Text(f"ana approves: {words}"), "green")
+                return Approve(by="ana", note=words)
+            case No(words=words):
+                story.frame("decision", Text(f"ana rejects: {words}"), "red")
+                return Reject(by="ana", reason=words)
+            case Rather(sql=statement, words=words):
+                story.frame("decision", Text(f"ana edits: {words}"), "magenta")
+                return Edit(by="ana", arguments={"sql": statement}, note=words)
+            case _:
+                assert_never(word)
 
-    def __call__(self, request: ApprovalRequest) -> Decision:
-        question = Text("\n").join(draw(request, width=self._story.width))
-        self._story.frame("a person is asked", question, "yellow")
-        decision = self._decided(request)
-        if isinstance(decision, Reject):
-            self._story.frame("decision", Text(f"ana rejects: {decision.reason}"), "red")
-        else:
-            self._story.frame("decision", Text("ana approves"), "green")
-        return decision
-
-    def _decided(self, request: ApprovalRequest) -> Decision:
-        statement = str(request.arguments["sql"])
-        if statement.startswith("CREATE TABLE"):
-            self.archived = True
-            return Approve(by="ana")
-        if not self.archived:
-            return Reject(by="ana", reason="archive these orders in a table of their own first")
-        self.archived = False
-        return Approve(by="ana", note="archived, so it may go")
+    return Scripted(query=query, undo=Approve(by="ana"))
 
 
 def demo(_: argparse.Namespace) -> None:
-    """Tell the whole story on a small shop in a folder of its own."""
+    """See a whole story, answered by a script."""
     Path(".demo").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=".demo", prefix="analysis-"))
-    make_shop(folder / "shop.duckdb", orders=20_000)
-    warehouse = Warehouse(folder / "shop.duckdb", reports=folder / "reports")
-    store = open_store(str(folder / "approvals.db"))
-    story = Story()
-    story.steps(tidy_up(gated(warehouse, Scripted(query=Ana(story)), store=store)))
-    found = verify(store.trail())
-    story.say(f"The audit trail: {found}.")
-    story.say(
-        "Try it by hand:",
-        f"  .venv/bin/python -m core --store {folder}/approvals.db history",
-        f"  .venv/bin/python -m core --store {folder}/approvals.db verify",
-        f"  .venv/bin/python -m apps.analysis --database {folder}/shop.duckdb undo",
-    )
-    store.close()
+    shop, record = folder / "shop.duckdb", folder / "approvals.db"
+    make_shop(shop, orders=20_000)
+    warehouse, story = Warehouse(shop, reports=folder / "reports"), Story()
+    with closing(open_store(str(record))) as store:
+        story.tell(tidy_up(gated(warehouse, person(Ana(), story), store=store)))
+        found = verify(store.trail())
     if not found:
-        raise StoreError("the audit trail does not hold")
+        raise StoreError(f"the audit trail does not hold: {found}")
+    python = os.path.relpath(sys.executable)
+    story.say(
+        f"The audit trail is verified: {found}.",
+        "Try it by hand:",
+        f"  {python} -m core --store {record} history",
+        f'  {python} -m apps.analysis --database {shop} sql "{TRY}"',
+        f"  {python} -m apps.analysis --database {shop} undo",
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,14 @@ import duckdb
 
 from .comparison import TableEffect
 from .effects import Effects
-from .errors import AnalysisError, ChangedMeanwhile, StatementFailed, explained, one_sentence
+from .errors import (
+    AnalysisError,
+    ChangedMeanwhile,
+    StatementFailed,
+    Stopped,
+    explained,
+    one_sentence,
+)
 from .rehearsal import Rehearsal, abandon, run
 from .undo import Snapshot, Snapshots
 from .writing import Writable, writable
@@ -49,6 +56,8 @@ def change(
                 snapshots.discard(number)
             if isinstance(error, duckdb.Error):
                 raise explained(error, path.name) from error
+            if isinstance(error, KeyboardInterrupt):
+                raise Stopped from error
             raise
         _commit(held)
         with suppress(OSError):  # the change stands; its note then says that it is not sure

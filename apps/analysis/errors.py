@@ -22,7 +22,14 @@ class StatementFailed(AnalysisError):
 
 
 class Interrupted(AnalysisError):
-    """The statement took too long, or somebody pressed Ctrl-C."""
+    """The statement took too long, or was stopped."""
+
+
+class Stopped(Interrupted):
+    """Somebody pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__("The statement was stopped by Ctrl-C; nothing changed.")
 
 
 class Refused(AnalysisError, PermissionError):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 import duckdb
 
 from .definitions import quoted
 from .errors import AnalysisError, one_sentence
+from .stopping import stoppable
 
 _READERS = {
     ".csv": "read_csv",
@@ -31,21 +35,14 @@ def load(files: Sequence[Path], path: Path) -> None:
     if not files:
         raise AnalysisError("No files were given; name at least one CSV or Parquet file.")
     tables = _named(files)
-    part = new_file(path)
-    try:
-        con = duckdb.connect(str(part))
-        try:
-            for table, file in tables.items():
-                _load(con, table, file)
-        finally:
-            con.close()
-        publish(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_database(path) as con:
+        for table, file in tables.items():
+            stoppable(partial(_load, con, table, file), [con])
 
 
-def new_file(path: Path) -> Path:
-    """Return where to build the database before it gets its name.
+@contextmanager
+def new_database(path: Path) -> Generator[duckdb.DuckDBPyConnection]:
+    """Fill a database out of sight; it gets its name when the block ends well, else it is gone.
 
     Raises:
         AnalysisError: There is a file of that name, or no folder for it.
@@ -54,19 +51,17 @@ def new_file(path: Path) -> Path:
         raise AnalysisError(f"{path.name} exists already; nothing was overwritten.")
     if not path.parent.is_dir():
         raise AnalysisError(f"There is no folder {path.parent} for {path.name}.")
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-
-
-def publish(part: Path, path: Path) -> None:
-    """Give the finished database its name, unless somebody was faster.
-
-    Raises:
-        AnalysisError: There is a file of that name by now.
-    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.hardlink_to(part)
+        with closing(duckdb.connect(str(part))) as con:
+            yield con
+        path.hardlink_to(part)  # fails where somebody was faster with a file of that name
     except OSError as error:
         raise AnalysisError(f"{path.name} could not be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+        part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
+        rmtree(part.with_name(f"{part.name}.tmp"), ignore_errors=True)
 
 
 def _named(files: Sequence[Path]) -> dict[str, Path]:
@@ -113,7 +108,11 @@ def _load(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
             columns, source = "*", "read_parquet($file)"
         con.execute(f"CREATE TABLE {quoted(table)} AS SELECT {columns} FROM {source}", place)
     except duckdb.Error as error:
-        raise AnalysisError(f"{file.name} cannot be read: {one_sentence(error)}") from error
+        # What follows are DuckDB's own options, which are not within a person's reach here.
+        said = re.split(r"\n(?:The search space|Possible fixes)", str(error))[0]
+        raise AnalysisError(
+            f"{file.name} cannot be read: {one_sentence(duckdb.Error(said))}"
+        ) from error
 
 
 def _without_na(con: duckdb.DuckDBPyConnection, place: dict[str, str]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event, Thread
 
 import duckdb
+
+from .stopping import stoppable
 
 BOLTED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
@@ -53,9 +56,15 @@ def read(
 
     Raises:
         QueryTooLong: It took more than `seconds`.
+        Stopped: Somebody pressed Ctrl-C.
         duckdb.Error: DuckDB refused it, or needed more than `memory` (there is no spilling).
     """
-    with closing(open_sealed(path, memory=memory)) as connection, at_most(seconds, connection):
+    with closing(open_sealed(path, memory=memory)) as connection:
+        return stoppable(partial(_fetched, connection, sql, rows, seconds), [connection])
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, sql: str, rows: int, seconds: float) -> Rows:
+    with at_most(seconds, connection):
         # `statements` came out of one parse and is what runs: nothing is parsed a second time.
         statements = connection.extract_statements(sql)
         if len(statements) != 1:
@@ -138,15 +147,16 @@ def has_files(connection: duckdb.DuckDBPyConnection) -> bool:
 @contextmanager
 def at_most(seconds: float, connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """Interrupt `connection` after `seconds`; DuckDB has no statement timeout of its own."""
-    rang = Event()
+    rang, over = Event(), Event()
 
     def ring() -> None:
-        rang.set()
-        connection.interrupt()
+        if not over.wait(seconds):
+            rang.set()
+        while not over.wait(0.05):  # an interruption between two statements is lost
+            connection.interrupt()
 
-    timer = Timer(seconds, ring)
-    timer.daemon = True
-    timer.start()
+    clock = Thread(target=ring, daemon=True)
+    clock.start()
     try:
         yield
     except duckdb.InterruptException as error:
@@ -157,5 +167,5 @@ def at_most(seconds: float, connection: duckdb.DuckDBPyConnection) -> Generator[
             " ask for less, for example with a narrower WHERE"
         ) from error
     finally:
-        timer.cancel()
-        timer.join()  # a late ring must not reach a closed connection
+        over.set()
+        clock.join()  # a late ring must not reach a closed connection

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
-from .errors import AnalysisError
-from .loading import new_file, publish
+from .errors import AnalysisError, one_sentence
+from .loading import new_database
+from .stopping import stoppable
 
 _CHUNK = 1_000_000  # orders made at once
 _MOST = 1_000_000_000
@@ -31,23 +33,20 @@ def make_shop(
         progress: Called with the orders made so far and all orders, the last time at the end.
 
     Raises:
+        Stopped: Somebody pressed Ctrl-C.
         AnalysisError: The file exists, or cannot be written. No half-made shop is left behind.
     """
     if not 1 <= orders <= _MOST:
         raise AnalysisError(f"A shop has from 1 to {_MOST:,} orders, not {orders:,}.")
-    part = new_file(path)
     try:
-        con = duckdb.connect(str(part))
-        try:
-            _fill(con, orders, seed, progress or (lambda _done, _all: None))
-        finally:
-            con.close()
-        publish(part, path)
+        with new_database(path) as con:
+            stoppable(partial(_fill, con, orders, seed, progress or _silent), [con])
     except duckdb.Error as error:
-        raise AnalysisError(f"{path.name} could not be made: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-        part.with_name(part.name + ".wal").unlink(missing_ok=True)
+        raise AnalysisError(f"{path.name} could not be made: {one_sentence(error)}") from error
+
+
+def _silent(_done: int, _all: int) -> None:
+    """Nobody watches."""
 
 
 def _fill(con: duckdb.DuckDBPyConnection, orders: int, seed: int, progress: Progress) -> None:

@@ -184,6 +184,10 @@ class Warehouse:
             case _:
                 assert_never(verdict)
 
+    def forget(self, sql: str) -> None:
+        """Drop what a rehearsal showed; a careful warehouse then does not run this change."""
+        self._rehearsed.pop(sql, None)
+
     def undo(self) -> str:
         """Bring back the database as it was before the last change.
 

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TypeVar
 
 import duckdb
 
-from .errors import Interrupted, NotADatabase, explained, is_lock
+from .errors import NotADatabase, Stopped, explained, is_lock
+from .stopping import stoppable
 
 T = TypeVar("T")
 
@@ -50,11 +50,11 @@ def patiently(
             if not is_lock(error) or clock() >= give_up:
                 raise explained(error, path.name) from error
         except KeyboardInterrupt as error:
-            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
+            raise Stopped from error
         except RuntimeError as error:  # how DuckDB passes Ctrl-C on
             if str(error) != "Query interrupted":
                 raise
-            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
+            raise Stopped from error
         sleep(0.05)
 
 
@@ -78,28 +78,10 @@ class Writable:
     def within_time(self, work: Callable[[], T]) -> T:
         """Do some work on the two connections, and stop it when it takes too long.
 
-        DuckDB has no such limit, and looks for Ctrl-C only between its own steps. So the work
-        runs in a thread, and this one waits, where the clock and the keyboard reach it.
-
         Raises:
             Interrupted: The time was over, or somebody pressed Ctrl-C.
         """
-        pool = ThreadPoolExecutor(1)
-        working = pool.submit(work)
-        try:
-            if wait([working], timeout=self.seconds).not_done:
-                raise Interrupted(
-                    f"The statement took longer than {self.seconds:g} seconds; nothing changed."
-                )
-            return working.result()
-        except KeyboardInterrupt as error:
-            raise Interrupted("The statement was stopped by Ctrl-C; nothing changed.") from error
-        finally:
-            while not working.done():  # an interruption between two statements is lost
-                self.con.interrupt()
-                self.old.interrupt()
-                wait([working], timeout=0.05)
-            pool.shutdown()
+        return stoppable(work, (self.con, self.old), seconds=self.seconds)
 
 
 def _connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
