@@ -8,7 +8,7 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
@@ -34,6 +34,7 @@ _listener: ContextVar[Future[Any] | None] = ContextVar("who hears this thread", 
 
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.01
+SECONDS_TO_WITHDRAW = 2.0
 
 
 async def answer(approver: Approver, request: ApprovalRequest, /) -> Decision:
@@ -158,6 +159,7 @@ def wait_for(question: Coroutine[Any, Any, R], unheard: Callable[[R], object]) -
     except BaseException:
         withdraw()
         done.add_done_callback(lambda end: None if end.exception() else unheard(end.result()))
+        wait([done], SECONDS_TO_WITHDRAW)  # the store may be closed as soon as this is raised
         raise
 
 
