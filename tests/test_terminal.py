@@ -1,6 +1,7 @@
 """The terminal approver, in this process, on a pseudo-terminal of its own."""
 
 import asyncio
+import codecs
 import os
 import pwd
 import re
@@ -70,6 +71,8 @@ class Person:
         self.end, self.line = os.openpty()
         self.device = os.ttyname(self.line)
         self.screen = ""
+        # What is read may end within a character, and what nobody read in time is lost.
+        self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         termios.tcsetwinsize(self.line, (40, 100))
 
     def size(self, rows, columns):
@@ -93,14 +96,14 @@ class Person:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} did not come; the screen is {self.screen!r}"
             if select.select([self.end], [], [], left)[0]:
-                self.screen += os.read(self.end, 65536).decode()
+                self.screen += self.decode(os.read(self.end, 65536))
         before, _, self.screen = self.screen.partition(text)
         return before + text
 
     def rest(self, seconds=0.2):
         """What else comes on the screen within some time."""
         while select.select([self.end], [], [], seconds)[0]:
-            self.screen += os.read(self.end, 65536).decode()
+            self.screen += self.decode(os.read(self.end, 65536))
         rest, self.screen = self.screen, ""
         return rest
 
