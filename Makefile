@@ -1,7 +1,7 @@
 # Every target sets up what it needs: `make demo` and `make test` work in a fresh checkout.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo analysis copy test test-fast kill bench check format lock clean
+.PHONY: help demo analysis dashboard confirm copy test test-fast kill bench check format lock clean
 
 RUN := .venv/bin/python -m
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -20,10 +20,17 @@ analysis: .venv/.demo .demo/shop.duckdb  ## Answer the analysis agent yourself: 
 	@mkdir -p .demo
 	@$(RUN) apps.analysis init $@
 
+dashboard: .venv/.dev  ## Decide on the web: make dashboard STORE=approvals.db
+	@$(RUN) core dashboard --store $(or $(STORE),$(error Say which: STORE=FILE)) $(ARGS)
+
+confirm: .venv/.dev  ## Try the dialog that asks the person on the page
+	@$(RUN) core.approvers.browser $(ARGS)
+
 copy: .venv/.demo  ## Copy a pattern: make copy PATTERN=terminal TO=../myapp; without PATTERN, list them
 	@$(RUN) core $(if $(PATTERN),copy $(PATTERN) --to $(or $(TO),$(error Say where to: TO=../myapp)),list)
 
 test: .venv/.dev  ## Run every test and every example in the prose
+	@$(RUN) tests.browsers
 	@$(RUN) pytest -q -n auto $(ARGS)
 
 test-fast: .venv/.dev  ## Run the tests that take less than a second each

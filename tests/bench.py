@@ -1,4 +1,4 @@
-"""What asking costs: `python -m tests.bench [calls] [wake] [pending] [--json] [--folder DIR]`.
+"""What asking costs: `python -m tests.bench [SECTION ...] [--json] [--folder DIR]`.
 
 Every figure stands next to the bare thing it is built on, measured in the same run with the same
 SQLite library, journal mode and folder. Medians, unless a row says otherwise.
@@ -21,7 +21,7 @@ from core import ApprovalRequest, Approve, MemoryStore, SqliteStore, gate
 from core.canonical import digest, encode
 from core.stores.sqlite_file import library
 
-from . import bench_peer, bench_wake
+from . import bench_dashboard, bench_peer, bench_wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def table(rows: Iterable[Row]) -> str:
         ratio = f"{row.ratio:6.1f} x {row.to}" if row.to else ""
         wanted = f"  (wanted: {row.wanted})" if row.wanted else ""
         lines.append(
-            f"{row.section:8} {row.name:58} {row.value:10.3f} {row.unit:3} {ratio}{wanted}"
+            f"{row.section:9} {row.name:58} {row.value:10.3f} {row.unit:3} {ratio}{wanted}"
         )
     return "\n".join(lines)
 
@@ -218,10 +218,20 @@ def request(number: int) -> ApprovalRequest:
     )
 
 
+def dashboard(folder: Path) -> list[Row]:
+    """A page of the inbox over HTTP, and a click that wakes an agent."""
+    found = bench_dashboard.measure(folder / "seen.db", [request(n) for n in range(10_000)])
+    return [
+        Row(section="dashboard", name=name, value=value, unit=unit, wanted="50 ms")
+        for name, value, unit in found
+    ]
+
+
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "calls": calls,
     "wake": wake,
     "pending": pending,
+    "dashboard": dashboard,
 }
 
 if __name__ == "__main__":

@@ -21,6 +21,14 @@ POLICIES = sorted((CORE / "policies").glob("*.py"))
 # Whoever draws on a terminal needs rich at once; everybody else does without.
 DRAWING = [CORE / file for file in find("terminal").files if file.parts[0] == "approvers"]
 
+# A window that is a web application needs its framework at once; its package does not.
+WINDOWS = ("dashboard", "browser")
+WEB = [path for name in WINDOWS for path in (CORE / "approvers" / name).glob("*.py")]
+FRAMEWORK = {
+    *("anyio", "argon2", "authlib", "httpx2", "jinja2", "joserfc", "markupsafe"),
+    *("starlette", "uvicorn", "pydantic"),
+}
+
 # Runs with a folder and modules in it. `touched` holds what code below the folder did while they
 # were imported: environment variables, sockets, processes, files written, databases opened.
 WATCH = """
@@ -215,27 +223,36 @@ def test_a_file_opens_with_a_sentence(path):
     assert first[-1] in ".:!?`" and len(first.split()) >= 3
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_web_window_is_named_without_its_framework(name):
+    """An app that may be asked to open the window starts without the libraries for it."""
+    did = watched(ROOT, f"core.approvers.{name}")
+    assert not {*did["packages"]} & FRAMEWORK
+
+
 @pytest.mark.parametrize("path", FILES, ids=short)
 def test_nothing_from_outside_is_imported_at_the_top(path):
     """What core can do without is imported inside the one function that needs it."""
     outside = set(absolute(at_the_top(path))) - sys.stdlib_module_names
-    assert outside <= ({"rich"} if path in DRAWING else set())
+    allowed = {"rich"} if path in DRAWING else FRAMEWORK if path in WEB else set()
+    assert outside <= allowed
 
 
 def test_importing_does_nothing():
     """Importing core reads no variable, prints, writes, connects, starts and loads nothing else."""
-    did = watched(ROOT, *(dotted(path) for path in FILES if path not in DRAWING))
+    did = watched(ROOT, *(dotted(path) for path in FILES if path not in [*DRAWING, *WEB]))
     assert (did["touched"], did["printed"], did["threads"]) == ([], "", 0)
     mentioned = {name for path in FILES for name in absolute(ast.walk(tree(path)))}
     optional = {"duckdb", "pydantic", "pydantic_ai", "pysqlite3", "rich"} | mentioned
     assert {*did["packages"]} & (optional - sys.stdlib_module_names) == set()
 
 
-def test_importing_a_window_does_nothing():
+@pytest.mark.parametrize(("window", "needs"), [(DRAWING, "rich"), (WEB, "starlette")])
+def test_importing_a_window_does_nothing(window, needs):
     """A window loads what it draws with, and does nothing else before it is asked."""
-    did = watched(ROOT, *(dotted(path) for path in DRAWING))
+    did = watched(ROOT, *map(dotted, window))
     assert (did["touched"], did["printed"], did["threads"]) == ([], "", 0)
-    assert "rich" in did["packages"]
+    assert needs in did["packages"]
 
 
 @pytest.mark.parametrize(

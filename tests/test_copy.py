@@ -153,7 +153,7 @@ def names(files, root):
 def test_a_copied_pattern_imports_under_another_name(name, tmp_path):
     """Copied into another package, a pattern imports by itself and never reaches back."""
     written = borrowed(name, tmp_path)
-    assert {path.suffix for path in written} <= {".py", ".html", ".css", ".js", ".svg"}
+    assert {path.suffix for path in written} <= {".py", ".html", ".css", ".js", ".svg", ".md"}
     loaded = json.loads(elsewhere(IMPORT_ALL, tmp_path))
     assert "core" not in {module.partition(".")[0] for module in loaded}
     assert not [file for file in loaded.values() if file and file.startswith(str(CORE))]

@@ -26,6 +26,7 @@ from core import (
     StoreError,
     Unencodable,
 )
+from core.approvers.dashboard import Dashboard
 from core.approvers.drawing import draw
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
@@ -157,6 +158,8 @@ def approver(options: argparse.Namespace, store: Store) -> Approver:
     match options.approver:
         case "terminal":
             return Terminal(by=options.by)
+        case "dashboard":
+            return Dashboard(store, by=options.by, title="Analysis", say=tell)
         case "inbox":
             if isinstance(store, MemoryStore):
                 raise AnalysisError("An inbox needs --store FILE: nobody else sees this memory.")

@@ -21,6 +21,7 @@ examples:
   {PROGRAM} --database flights.csv airports.csv sql "SELECT count(*) FROM flights"
   {PROGRAM} --database shop.duckdb --agent openai:gpt-5 ask "Which month was best?"
   {PROGRAM} --database shop.duckdb --agent ollama:qwen3 ask
+  {PROGRAM} --database shop.duckdb --approver dashboard
   {PROGRAM} --database shop.duckdb --approver inbox --store approvals.db
 
 Without a command the agent goes to work. Options may stand before or after the command.
@@ -30,6 +31,7 @@ and recorded all the same. GATE_PRODUCTION=closed refuses them.
 
 exit codes: 0 done, 1 rejected or failed, 2 it cannot be meant, 130 interrupted by the keyboard
 """
+APPROVERS = ["terminal", "dashboard", "inbox", "scripted"]
 COMMANDS = {
     "demo": "see a whole story, answered by a script",
     "init": "make a shop to practise on",
@@ -82,7 +84,7 @@ def _options(made: Parser, environments: Sequence[str]) -> None:
     files = "a DuckDB file, or CSV and Parquet files"
     option("--database", action="append", type=Path, metavar="FILE", help=files)
     option("--agent", help="scripted, or a model such as openai:gpt-5 (default: scripted)")
-    option("--approver", choices=["terminal", "scripted", "inbox"], help="default: terminal")
+    option("--approver", choices=APPROVERS, help="default: terminal")
     option("--store", metavar="URL", help="a file for requests and their record; else in memory")
     option("--by", metavar="NAME", help="who decides at the terminal; else your account's name")
     option("--environment", choices=environments, help="default: production")

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
+from .. import documents
+from ..approvers.proposing import checked, waits, why_not
 from ..display import shown
-from ..model import ApprovalRequest, Edit, State, Store, StoredRequest, same
+from ..model import ApprovalRequest, Edit, State, StoredRequest
 from ..stores.rules import standing
-from . import documents, pages
+from . import pages
 from .desk import Desk, Misused, Otherwise, found
 from .ink import Block, Facts, Heading, line, lines, once
 from .paper import write
 from .voting import looked_at
 
 NOT_CHECKED_YET = 4
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_FOR_A_VOTE = 1.0
 READ_AS_JSON = {"int", "bool", "float", "None", "list", "tuple", "dict", "set", "frozenset"}
-RUNS = {State.APPROVED, State.EXECUTING, State.SUCCEEDED, State.FAILED, State.OUTCOME_UNKNOWN}
 
 
 def edit(desk: Desk, options: Namespace) -> int:
@@ -99,48 +96,8 @@ def value(text: str, kind: str) -> object:
     return read if kind in READ_AS_JSON or text.lstrip().startswith("{") else text
 
 
-def checked(store: Store, before: ApprovalRequest, edit: Edit, *, seconds: float) -> StoredRequest:
-    """Return the request once the gate has taken the edit or sent it back, or time is up."""
-    changed = threading.Event()
-    with store.watch(before.id, changed.set):
-
-        def until(ready: Callable[[StoredRequest], bool], seconds: float) -> StoredRequest:
-            end = time.monotonic() + seconds
-            while True:
-                changed.clear()
-                now, left = store.get(before.id), end - time.monotonic()
-                if ready(now) or left <= 0:
-                    return now
-                changed.wait(min(left, SECONDS_BETWEEN_LOOKS))
-
-        now = until(lambda stored: not waits(stored, edit), seconds)
-        if now.state is State.PENDING and now.request.digest != before.digest:
-            # The author's vote for what the edit made of the call is a commit of its own.
-            now = until(lambda stored: heard(stored, edit), SECONDS_FOR_A_VOTE)
-    return now
-
-
-def waits(stored: StoredRequest, edit: Edit) -> bool:
-    """Whether the edit lies there unchecked."""
-    return (
-        stored.state is State.PENDING
-        and stored.proposal is not None
-        and same(stored.proposal.by) == same(edit.by)
-    )
-
-
-def heard(stored: StoredRequest, edit: Edit) -> bool:
-    """Whether there is nothing more to come by itself: it is decided, or its author has voted."""
-    return stored.state is not State.PENDING or voted(stored, edit)
-
-
-def voted(stored: StoredRequest, edit: Edit) -> bool:
-    """Whether the author of the edit counts as having approved what now waits."""
-    return any(same(vote.by) == same(edit.by) for vote in stored.votes)
-
-
 def _told(desk: Desk, before: StoredRequest, after: StoredRequest, edit: Edit) -> int:
-    problem = _problem(before, after, edit)
+    problem = why_not(before, after, edit)
     if problem:
         raise Otherwise(problem)
     text, code = line(f"{standing(after)}."), 0
@@ -162,17 +119,3 @@ def _unchecked(after: StoredRequest) -> str:
         "The edit is left, but nobody has checked it: the process that asked does not seem to"
         f" listen. It will be checked when that comes back; see `show {after.request.id[:8]}`."
     )
-
-
-def _problem(before: StoredRequest, after: StoredRequest, edit: Edit) -> str:
-    """Say why the edit was not taken; empty when it was, or when nobody has looked yet."""
-    if waits(after, edit):
-        return ""
-    taken = after.request.digest != before.request.digest or voted(after, edit)
-    if taken and (after.state is State.PENDING or after.state in RUNS):
-        return ""
-    if after.state is not State.PENDING:
-        return f"your edit was not taken: {standing(after)}"
-    if after.votes != before.votes:
-        return "your edit was dropped, because somebody else has voted meanwhile; look again"
-    return f"your edit was refused: {after.request.problem}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import button, editing, looking, patterns, trail, voting
+from . import button, dashboard, editing, looking, patterns, trail, user, voting
 from .desk import Misused
 
 ABOUT = """\
@@ -61,7 +61,7 @@ def parser(prog: str) -> Parser:
     made.set_defaults(run=None)
     commands = made.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     add = _Adder(commands, prog)
-    for group in (_looking, _voting, _trail, _rest):
+    for group in (_looking, _voting, _trail, _web, _rest):
         group(add)
     return made
 
@@ -177,6 +177,38 @@ def _trail(add: _Adder) -> None:
     export.add_argument("--output", type=words, default="", metavar="FILE", help="not to be there")
 
 
+def _web(add: _Adder) -> None:
+    web = add("dashboard", dashboard.dashboard, "", "--users people.jsonl --port 8400")
+    web.add_argument("--host", type=said, default="127.0.0.1", help="default: %(default)s")
+    web.add_argument("--port", type=port, default=8321, help="0: a free one; default: %(default)s")
+    web.add_argument("--users", type=Path, metavar="FILE", help="people who log in by password")
+    web.add_argument("--oidc", type=Path, metavar="FILE", help="an identity provider, as TOML")
+    web.add_argument(
+        "--origin",
+        type=words,
+        default="",
+        metavar="URL",
+        help="where browsers find it, if elsewhere",
+    )
+    web.add_argument("--webhooks", type=Path, metavar="FILE", help="whom to tell, as TOML")
+    web.add_argument("--title", type=said, default="Approvals", help="default: %(default)s")
+    web.add_argument("--idle", type=count, metavar="MINUTES", help="after which people are out")
+    people = add(
+        "user",
+        user.user,
+        "add ana --role reviewer --users people.jsonl",
+        "list --users people.jsonl",
+        "token ana --users people.jsonl",
+    )
+    people.add_argument("action", choices=user.ACTIONS)
+    people.add_argument("name", type=said, nargs="?", metavar="NAME")
+    people.add_argument("--users", type=Path, required=True, metavar="FILE")
+    people.add_argument("--role", choices=["viewer", "reviewer", "admin"])
+    people.add_argument(
+        "--no-password", action="store_true", help="comes in by a token or an identity provider"
+    )
+
+
 def _rest(add: _Adder) -> None:
     stop = add("stop", button.stop, '--because "the agent refunds in circles"')
     stop.add_argument("--because", type=said, required=True, help="for the agents and the record")
@@ -235,6 +267,17 @@ def count(text: str) -> int:
         ValueError: It is another, or none.
     """
     if not 1 <= int(text) <= 100_000:
+        raise ValueError
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Take the number of a port.
+
+    Raises:
+        ValueError: It is another number, or none.
+    """
+    if not 0 <= int(text) <= 65_535:
         raise ValueError
     return int(text)
 

@@ -6,8 +6,9 @@ import re
 from argparse import Namespace
 from datetime import datetime, timedelta
 
+from .. import documents
 from ..model import State
-from . import documents, pages
+from . import pages
 from .desk import Desk, Misused, found
 from .ink import Block, Heading, line
 

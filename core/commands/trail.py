@@ -5,61 +5,37 @@ from __future__ import annotations
 import io
 import os
 from argparse import Namespace
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from .. import audit
 from ..display import safe
 from ..model import AuditRecord
-from ..stores.open import KnownStore
+from ..proof import prove, verified
 from .desk import Desk, Misused, Otherwise
 from .ink import Block, Heading, line
-
-UNREADABLE = (ValueError, TypeError, OverflowError)
-"""What a value that no store has written leads to."""
 
 
 def verify(desk: Desk, options: Namespace) -> int:
     """Walk the chain, compare it with checkpoints, and find rows that it does not explain."""
     marks = [read(name) for name in options.checkpoint]
     with desk.store() as store:
-        result = _verified(store.trail(), marks)
-        unexplained = _unexplained(store)
-    good = bool(result) and not unexplained
+        found = prove(store, marks)
+    result = found.result
     blocks: list[Block] = [Heading(line(result), "bold green" if result else "bold red")]
-    blocks += [Heading(line(problem), "bold red") for problem in unexplained]
+    blocks += [Heading(line(problem), "bold red") for problem in found.unexplained]
     desk.answer(
         {
-            "ok": good,
+            "ok": bool(found),
             "count": result.count,
             "proven": int(result.proven),
             "problem": result.problem,
             "first_bad": result.first_bad,
-            "unexplained": unexplained,
+            "unexplained": list(found.unexplained),
         },
         blocks,
     )
-    return 0 if good else 1
-
-
-def _verified(records: Iterable[AuditRecord], marks: Iterable[audit.Checkpoint]) -> audit.Verified:
-    """Verify; a record that cannot even be read is as bad as one that does not fit."""
-    read_so_far = deque[AuditRecord](maxlen=1)
-    try:
-        return audit.verify(kept(records, read_so_far), *marks)
-    except UNREADABLE as error:
-        count = read_so_far[0].seq if read_so_far else 0
-        return audit.Verified(
-            count=count, problem=f"it cannot be read ({error})", first_bad=count + 1
-        )
-
-
-def _unexplained(store: KnownStore) -> list[str]:
-    try:
-        return list(store.unexplained())
-    except UNREADABLE as error:
-        return [f"the requests cannot be compared with the trail ({error})"]
+    return 0 if found else 1
 
 
 def read(name: str) -> audit.Checkpoint:
@@ -76,21 +52,12 @@ def read(name: str) -> audit.Checkpoint:
         raise Misused(f"{name} is no checkpoint: {error}") from None
 
 
-def kept(records: Iterable[AuditRecord], last: deque[AuditRecord]) -> Iterator[AuditRecord]:
-    """Pass records on, and keep the last one that came by."""
-    for record in records:
-        last.append(record)
-        yield record
-
-
 def checkpoint(desk: Desk, _: Namespace) -> int:
     """Write three lines that show later whether the trail still is what it was."""
-    last = deque[AuditRecord](maxlen=1)
     with desk.store() as store:
-        result = _verified(kept(store.trail(), last), ())
-    if not result:
+        result, made = verified(store.trail(), ())
+    if made is None:
         raise Otherwise(f"no checkpoint of a trail that does not hold: {result}")
-    made = audit.checkpoint(last)
     if desk.as_json:
         desk.answer({"origin": audit.ORIGIN, "count": made.count, "root": made.root}, [])
     else:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 
+from .. import documents
 from ..model import Approve, Reject, Risk, State, StoredRequest
 from ..stores.rules import standing
-from . import documents, pages
+from . import pages
 from .desk import Desk, Misused, Otherwise, found
 from .ink import Block, Heading, line
 from .paper import write

@@ -30,7 +30,8 @@ def copy(name: str, to: Path, root: Path = CORE) -> list[Path]:
 
 def _marks(files: Iterable[Path]) -> list[Path]:
     """Return what makes packages of the folders of `files`, unless it is among them."""
-    return sorted({folder / "__init__.py" for file in files for folder in file.parents} - {*files})
+    code = [file for file in files if file.suffix == ".py"]
+    return sorted({folder / "__init__.py" for file in code for folder in file.parents} - {*files})
 
 
 def _refuse_what_is_in_the_way(contents: Mapping[Path, bytes]) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from ..audit import details
-from ..display import shown
-from ..model import (
+from .audit import details
+from .display import shown
+from .model import (
     END_OF_TIME,
     Approve,
     AuditRecord,
