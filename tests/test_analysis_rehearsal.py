@@ -206,6 +206,8 @@ def test_replacing_a_table_counts_all_its_rows(path):
         ("UPDATE keyed SET name = 'where' -- WHERE id = 1", "has no WHERE"),
         ("UPDATE keyed SET name = 'ö' || name", "changes all 500 rows of keyed"),
         ("DELETE FROM keyed WHERE id >= 0", "removes all 500 rows of keyed"),
+        ("UPDATE keyed SET name = random()::VARCHAR WHERE id = 1", "by chance (random)"),
+        ("DELETE FROM plain WHERE 1 IN (SELECT id FROM keyed TABLESAMPLE 3 ROWS)", "tablesample"),
         ("INSERT INTO noted (text) VALUES ('a')", "moves the sequence numbers on"),
         ("SELECT nextval('numbers')", "moves the sequence numbers on"),
         ("DELETE FROM watched WHERE id = 1", "trigger tell watches watched"),

@@ -15,6 +15,8 @@ from .effects import Effects
 from .errors import StatementFailed, explained
 from .writing import Writable, writable
 
+CHANCE = frozenset({"gen_random_uuid", "random", "tablesample", "uuidv4", "uuidv7"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
@@ -120,6 +122,8 @@ def _about_the_words(sql: str, tables: tuple[TableEffect, ...]) -> list[str]:
     lines: list[str] = []
     if words and words[0] in ("delete", "update", "truncate") and "where" not in words:
         lines.append("It has no WHERE: every row is meant.")
+    if chance := sorted(CHANCE & {*words}):
+        lines.append(f"It draws by chance ({', '.join(chance)}): what runs gives other values.")
     for table in tables:
         if 0 < table.of == table.deleted:
             lines.append(f"It removes all {table.of:,} rows of {table.table}.")
