@@ -148,7 +148,10 @@ def wait_for(question: Coroutine[Any, Any, R], unheard: Callable[[R], object]) -
         tasks.append(loop.create_task(_into(done, question), context=context))
 
     def withdraw(_: object = None) -> None:
-        loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+        if not done.done():
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+            if not _is_running(loop):  # the process may end, and the store be closed, after this
+                wait([done], SECONDS_TO_WITHDRAW)
 
     tasks: list[asyncio.Task[None]] = []
     try:
@@ -157,9 +160,8 @@ def wait_for(question: Coroutine[Any, Any, R], unheard: Callable[[R], object]) -
             listener.add_done_callback(withdraw)
         return done.result()
     except BaseException:
-        withdraw()
         done.add_done_callback(lambda end: None if end.exception() else unheard(end.result()))
-        wait([done], SECONDS_TO_WITHDRAW)  # the store may be closed as soon as this is raised
+        withdraw()
         raise
 
 
