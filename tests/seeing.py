@@ -1,4 +1,20 @@
-"""What a page owes those who read it: named controls, headings in order, enough contrast."""
+"""What a page owes those who read it: named controls, headings in order, enough contrast.
+
+And what nobody may slip past them: text that would be markup, hide, or pass for a line of ours.
+"""
+
+from core import Preview
+from core.model import Quote, Table
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\u200b&amp;\nrisk LOW"
+HOSTILE_PREVIEW = Preview(
+    summary=HOSTILE,
+    facts=((HOSTILE, HOSTILE),),
+    tables=(Table(title=HOSTILE, columns=(HOSTILE,), rows=((HOSTILE,),)),),
+    diff=f"+{HOSTILE}",
+    warnings=(HOSTILE,),
+    quotes=(Quote(who=HOSTILE, text=HOSTILE),),
+)
 
 LEAST_CONTRAST = 4.5
 

@@ -15,15 +15,15 @@ import browsers
 import pytest
 from people import Background, eventually
 from playwright.sync_api import expect
-from seeing import flaws
+from seeing import HOSTILE, HOSTILE_PREVIEW, flaws
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 
-from core import NotAnswered, Panel, Preview, Rejected, Risk, gate
+from core import NotAnswered, Panel, Rejected, Risk, gate
 from core.approvers.browser import BrowserConfirm, Visitor
 from core.approvers.browser.wire import routes
-from core.model import Quote, State, Table
+from core.model import State
 from core.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,6 @@ COOKIES = {"ana-1": ANA, "ben-1": BEN}
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 PAGE = """<!doctype html><html lang="en"><title>Shop</title><h1>Shop</h1>
 <a href="/other">Away</a><script type="module" src="/confirm/confirm.js"></script></html>"""
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\u200b&amp;\nrisk LOW"
 OK, CANCEL = True, None
 WITHOUT_DIALOGS = "delete HTMLDialogElement.prototype.showModal"
 
@@ -386,17 +385,9 @@ def test_what_is_too_large_cannot_be_approved_here(site, ana):
 
 def test_hostile_text_is_text(site, ana):
     """Markup runs nothing, hidden characters are visible, and a line feed forges no line."""
-    preview = Preview(
-        summary=HOSTILE,
-        facts=((HOSTILE, HOSTILE),),
-        tables=(Table(title=HOSTILE, columns=(HOSTILE,), rows=((HOSTILE,),)),),
-        diff=f"+{HOSTILE}",
-        warnings=(HOSTILE,),
-        quotes=(Quote(who=HOSTILE, text=HOSTILE),),
-    )
     opened = []
     ana.on("dialog", lambda found: (opened.append(found.message), found.dismiss()))
-    with site.agent("ch_1", 900, HOSTILE, preview=lambda: preview, environment=HOSTILE):
+    with site.agent("ch_1", 900, HOSTILE, preview=lambda: HOSTILE_PREVIEW, environment=HOSTILE):
         expect(dialog(ana)).to_be_visible()
         shown = dialog(ana).inner_text()
         assert shown.count("<script>alert(1)</script>") >= 9

@@ -12,7 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 from people import Background, eventually
 from playwright.sync_api import expect
-from seeing import flaws
+from seeing import HOSTILE, HOSTILE_PREVIEW, flaws
 
 from core import NotAnswered, Panel, Preview, Reject, Rejected, Risk, gate
 from core.approvers.dashboard.context import Context
@@ -30,7 +30,6 @@ browser, person, served = browsers.browser, browsers.person, browsers.served
 PASSWORD = "correct horse battery"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ROLES = {"ana": Role.ADMIN, "ben": Role.REVIEWER, "cleo": Role.VIEWER}
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\u200b&amp;\nrisk LOW"
 WINDOWS = {"light": {}, "dark": {"color_scheme": "dark"}, "phone": {"viewport": browsers.PHONE}}
 
 
@@ -276,17 +275,9 @@ def test_everything_works_without_scripts(office, person):
 
 def test_hostile_text_is_text(office, person):
     """Markup runs nothing anywhere, hidden characters are visible, a line feed forges no line."""
-    preview = Preview(
-        summary=HOSTILE,
-        facts=((HOSTILE, HOSTILE),),
-        tables=(Table(title=HOSTILE, columns=(HOSTILE,), rows=((HOSTILE,),)),),
-        diff=f"+{HOSTILE}",
-        warnings=(HOSTILE,),
-        quotes=(Quote(who=HOSTILE, text=HOSTILE),),
-    )
     page, opened = office.log_in(person()), []
     page.on("dialog", lambda found: (opened.append(found.message), found.dismiss()))
-    options = {"preview": lambda: preview, "environment": HOSTILE, "requester": HOSTILE}
+    options = {"preview": lambda: HOSTILE_PREVIEW, "environment": HOSTILE, "requester": HOSTILE}
     with office.agent(HOSTILE, 900, HOSTILE, **options):
         asked = office.asked()
         expect(page.locator(f"a[href='/requests/{asked.id}']").first).to_be_visible()

@@ -7,10 +7,9 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from ..approvers.dashboard.background import NEEDS
 from .desk import Desk, Misused
 from .ink import line
-
-NEEDS = "the dashboard needs more packages: pip install 'gated-agents[dashboard]'"
 
 
 def dashboard(desk: Desk, options: Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .dashboard import NEEDS
+from ..approvers.dashboard.background import NEEDS
 from .desk import Desk, Misused
 from .ink import Block, Grid, Heading, line
 

@@ -183,9 +183,8 @@ class BaseStore(ABC):
     def sweep(self) -> int:
         with self._write() as tx:
             now = self._now(tx.head())
-            late = [
-                one for state in MOVING for one in self._all_sound(tx, tx.standing(state, due=now))
-            ]
+            rows = [row for state in MOVING for row in tx.standing(state, due=now)]
+            late = self._all_sound(tx, rows)
             steps = [rules.expired(stored, instant(now)) for stored in late]
             claimed = self._all_sound(tx, tx.standing(State.EXECUTING))
             steps += [rules.abandoned(s) for s in claimed if self._gone(s.executor)]

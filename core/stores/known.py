@@ -56,8 +56,8 @@ class KnownRows:
         self, row: Row, stored: StoredRequest, record: AuditRecord | None = None
     ) -> StoredRequest:
         """Remember a row that was just read, or written together with `record`."""
-        if len(self._by_id) >= MOST:
-            self._by_id.pop(next(iter(self._by_id), ""), None)
+        if row.id not in self._by_id and len(self._by_id) >= MOST:
+            self._by_id.pop(next(iter(self._by_id)))
         self._by_id[row.id] = Known(row, stored, record.hash if record else "")
         return stored
 
