@@ -22,12 +22,14 @@ class Wiring:
     store: Store
     preview: Callable[[Mapping[str, Any]], Any] | None
     risk: Callable[[Mapping[str, Any]], Any]
-    environment: str
+    environment: Callable[[Mapping[str, Any]], str]
     panel: Callable[[Mapping[str, Any]], Panel]
     decide_within: timedelta
     run_within: timedelta
     requester: str
     reconcile: Callable[[Mapping[str, Any]], Any] | None
+    pin: Mapping[str, Callable[[Any], Any]]
+    ask_again: int
     secret: frozenset[str]
     parameters: tuple[Parameter, ...]
 

@@ -45,6 +45,7 @@ def request(stored: StoredRequest) -> dict[str, Any]:
         "revision": asked.revision,
         "changed": stored.changed,
         "problem": asked.problem,
+        "remarks": list(asked.remarks),
         "asked_at": asked.asked_at.isoformat(),
         "expires_at": instant(asked.expires_at),
         "run_by": instant(stored.run_by),

@@ -10,16 +10,42 @@ from .call import Call, Wiring
 from .deciding import decided
 from .ending import written_late
 from .freezing import CALLED_ON, as_shown, called_on, thaw
-from .model import ActionChanged, State, StoredRequest, StoreError
-from .proposal import looked, weighed
+from .model import ActionChanged, ApprovalRequest, Reject, State, StoredRequest, StoreError
+from .proposal import THE_GATE, again, looked, objection, seen, weighed
 from .stores.rows import preview_text
 from .waiting import is_over, until
 
 SECONDS_BETWEEN_SWEEPS = 1.0
 
 
+class PreviewChanged(ActionChanged):
+    """The world has changed since the approval, and the code has not: it can be asked again."""
+
+
 async def settled(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[StoredRequest, bool]:
     """Bring a request to its start or its end; the flag says whether this call has to run it."""
+    for _ in range(wiring.ask_again):
+        try:
+            return await _settled(wiring, call, stored)
+        except PreviewChanged as changed:
+            stored = await _asked_again(wiring, call, wiring.store.get(changed.request_id))
+    return await _settled(wiring, call, stored)
+
+
+async def _asked_again(wiring: Wiring, call: Call, withdrawn: StoredRequest) -> StoredRequest:
+    """Bring the call before people once more, with what is different now."""
+    voters = " and ".join(vote.by for vote in withdrawn.votes) or "people"
+    because = withdrawn.decision.reason if isinstance(withdrawn.decision, Reject) else ""
+    remark = f"asked again: {because} since {voters} approved it"
+    request = again(wiring, call, withdrawn.request, remark)
+    if call.earlier is not None:
+        return wiring.store.get(call.earlier.request.id)
+    if no := objection(wiring, request):
+        return wiring.store.record(request, no)
+    return wiring.store.submit(await seen(wiring, call, request))
+
+
+async def _settled(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[StoredRequest, bool]:
     try:
         while True:
             match stored.state:
@@ -62,20 +88,25 @@ async def unchanged(wiring: Wiring, call: Call, stored: StoredRequest) -> None:
     Raises:
         ActionChanged: The code or the world is not what was approved; the request is withdrawn.
     """
-    because = await _difference(wiring, call, stored)
+    request, kind = stored.request, ActionChanged
+    because = _other_code(wiring, call, request)
+    if not because:
+        because, kind = await _other_world(wiring, call, request), PreviewChanged
     if because:
-        request = stored.request
-        wiring.store.cancel(request.id, by="gate", because=because)
+        wiring.store.cancel(request.id, by=THE_GATE, because=because)
         text = f"{request.name} was not run: {because} since it was approved. Ask again."
-        raise ActionChanged(text, request_id=request.id)
+        raise kind(text, request_id=request.id)
 
 
-async def _difference(wiring: Wiring, call: Call, stored: StoredRequest) -> str:
-    request = stored.request
+def _other_code(wiring: Wiring, call: Call, request: ApprovalRequest) -> str:
     if request.version != wiring.tool.version:
         return "the code of the function has changed"
     if called_on(wiring, call) != as_shown(call, request).get(CALLED_ON):
         return "what it is called on has changed"
+    return ""
+
+
+async def _other_world(wiring: Wiring, call: Call, request: ApprovalRequest) -> str:
     if request.preview is None:
         return ""
     try:

@@ -86,13 +86,13 @@ def as_shown(call: Call, request: ApprovalRequest) -> dict[str, Any]:
     return arguments
 
 
-def sealed(wiring: Wiring, frozen: bytes, preview: Preview | None) -> str:
+def sealed(wiring: Wiring, environment: str, frozen: bytes, preview: Preview | None) -> str:
     """Return the digest of what would be done, as it is shown."""
     return digest(
         "request",
         wiring.tool.action.encode(),
         wiring.tool.version.encode(),
-        wiring.environment.encode(),
+        environment.encode(),
         frozen,
         preview_text(preview).encode(),
     )

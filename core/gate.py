@@ -21,13 +21,12 @@ from .model import (
     Panel,
     Parameter,
     Policy,
-    Rejected,
     Risk,
     State,
     Store,
     StoredRequest,
 )
-from .proposal import looked, opinion, proposed, reachable
+from .proposal import opinion, proposed, reachable, seen
 from .stores.memory import MemoryStore
 from .telling import recorded, told
 from .twin import Tool, by_name, owned, tool, twin
@@ -50,13 +49,15 @@ def gate(
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
-    environment: str = "production",
+    environment: str | Callable[..., str] = "production",
     panel: Panel | Callable[..., Panel] = Panel(),
     decide_within: timedelta = AN_HOUR,
     run_within: timedelta = A_QUARTER,
     requester: str = "agent",
     reconcile: Callable[..., str] | None = None,
     secret: Iterable[str] = (),
+    pin: Mapping[str, Callable[[Any], Any]] | None = None,
+    ask_again: int = 0,
 ) -> Callable[P, T]: ...
 
 
@@ -70,13 +71,15 @@ def gate(
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
-    environment: str = "production",
+    environment: str | Callable[..., str] = "production",
     panel: Panel | Callable[..., Panel] = Panel(),
     decide_within: timedelta = AN_HOUR,
     run_within: timedelta = A_QUARTER,
     requester: str = "agent",
     reconcile: Callable[..., str] | None = None,
     secret: Iterable[str] = (),
+    pin: Mapping[str, Callable[[Any], Any]] | None = None,
+    ask_again: int = 0,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
 
 
@@ -89,13 +92,15 @@ def gate(
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
-    environment: str = "production",
+    environment: str | Callable[..., str] = "production",
     panel: Panel | Callable[..., Panel] = Panel(),
     decide_within: timedelta = AN_HOUR,
     run_within: timedelta = A_QUARTER,
     requester: str = "agent",
     reconcile: Callable[..., str] | None = None,
     secret: Iterable[str] = (),
+    pin: Mapping[str, Callable[[Any], Any]] | None = None,
+    ask_again: int = 0,
 ) -> Callable[P, T] | Callable[[Callable[P, T]], Callable[P, T]]:
     """Return `fn`, asking first.
 
@@ -116,13 +121,18 @@ def gate(
         preview: Returns a `Preview` or one line of text: what the call would do. It is looked at
             again right before the call starts, and any difference stops it.
         risk: How bad the worst outcome is, or a function that tells.
-        environment: Where the call takes effect.
+        environment: Where the call takes effect, or a function that tells.
         panel: Who may vote and how many votes it takes, or a function that tells.
         decide_within: After that nobody can decide it any more.
         run_within: How long an approval stays good.
         requester: Name of the agent; it never votes.
         reconcile: Looks for signs of a call whose outcome is unknown, and says what it saw.
         secret: Parameters whose values are never written down or shown.
+        pin: Parameter to a function that returns what its value stands for right now, such as the
+            commit of a branch. That takes the value's place before anybody is asked, in edits
+            too, so it has to return the same for its own answer.
+        ask_again: How often to bring a call before people anew, with what is different, when the
+            preview has changed between approval and start. Then it is refused.
 
     Raises:
         TypeError: `fn` cannot be gated, or a named parameter is not one of its own.
@@ -147,9 +157,16 @@ def gate(
             requester=requester,
             reconcile=reconcile,
             secret=frozenset(secret),
+            pin=pin,
+            ask_again=ask_again,
         )
     known = tool(fn)
     hidden = owned(known, secret, "secret")
+    named = pin or {}
+    if shared := sorted(owned(known, named, "pin") & hidden):
+        raise TypeError(
+            f"a hidden value stands for nothing that could be shown: {', '.join(shared)}"
+        )
     wiring = Wiring(
         tool=known,
         approver=approver,
@@ -157,12 +174,14 @@ def gate(
         store=MemoryStore() if store is None else store,
         preview=by_name(preview, known, "preview") if preview else None,
         risk=by_name(risk, known, "risk") if not isinstance(risk, Risk) else lambda _: risk,
-        environment=environment,
+        environment=_environment(environment, known),
         panel=_panel(panel, known, requester),
         decide_within=decide_within,
         run_within=run_within,
         requester=requester,
         reconcile=by_name(reconcile, known, "reconcile") if reconcile else None,
+        pin=dict(named),
+        ask_again=ask_again,
         secret=hidden,
         parameters=tuple(_parameter(known, name, name in hidden) for name in known.parameters),
     )
@@ -214,18 +233,19 @@ def _opened(wiring: Wiring, call: Call) -> tuple[StoredRequest, bool] | None:
 
 async def _asked(wiring: Wiring, call: Call) -> tuple[StoredRequest, bool]:
     """Bring the call before people, or go on with what an earlier attempt has begun."""
-    request, earlier = call.request, call.earlier
-    if earlier is None:
-        try:
-            request = await looked(wiring, call, request)
-        except Exception as error:
-            text = f"{request.name} was not run: what it would do could not be found out"
-            why = f"{text} ({type(error).__name__}: {error})"
-            raise Rejected(why, request_id=request.id) from None
-        stored = wiring.store.submit(request)
+    if call.earlier is None:
+        stored = wiring.store.submit(await seen(wiring, call, call.request))
     else:
-        stored = wiring.store.get(earlier.request.id)
+        stored = wiring.store.get(call.earlier.request.id)
     return await settled(wiring, call, stored)
+
+
+def _environment(
+    environment: str | Callable[..., str], known: Tool
+) -> Callable[[Mapping[str, Any]], str]:
+    if isinstance(environment, str):
+        return lambda _: environment
+    return by_name(environment, known, "environment")
 
 
 def _panel(

@@ -204,6 +204,8 @@ class ApprovalRequest:
         key: Unique per requester and run; the same key is the same request.
         revision: How often a person's edit has replaced the arguments.
         problem: Why the last edit was not taken; for the person, not for the agent.
+        remarks: What the gate has to say to whoever decides: which value a name stood for when
+            it was asked, or why it is asked once more.
         asked_at: When the agent asked; timezone-aware, UTC.
         expires_at: The first instant at which nobody can decide it any more.
         run_within: How long an approval stays good.
@@ -226,6 +228,7 @@ class ApprovalRequest:
     key: str = ""
     revision: int = 0
     problem: str = ""
+    remarks: tuple[str, ...] = ()
     id: str = field(default_factory=new_id)
     asked_at: datetime = field(default_factory=utc_now)
     expires_at: datetime = END_OF_TIME

@@ -19,11 +19,18 @@ from .model import (
     Reject,
     Rejected,
     Risk,
+    State,
+    StoredRequest,
+    new_id,
     same,
     utc_now,
 )
+from .pinning import pinned
 from .runs import current
 from .waiting import in_thread
+
+THE_GATE = "gate"
+"""Who withdraws a call that is no longer what was approved."""
 
 
 def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
@@ -34,34 +41,92 @@ def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
     """
     tool, work = wiring.tool, current.get()
     frozen = freeze(wiring, call)
-    action = tool.action
-    origin = digest("origin", action.encode(), wiring.environment.encode(), frozen)
-    now = utc_now()
-    key = ""
-    if work:
-        objects = nameless(wiring, call)
-        key, call.earlier = work.key(wiring.store, wiring.requester, action, origin, objects)
+    action, now = tool.action, utc_now()
     arguments = decode(frozen, call.types, strict=True)
+    environment = placed(wiring, arguments)
+    origin = digest("origin", action.encode(), environment.encode(), frozen)
+    key = _key(wiring, call, origin)
+    remarks: tuple[str, ...] = ()
+    if wiring.pin and call.earlier is None:
+        frozen, remarks = pinned(wiring, call, frozen)
+        arguments = decode(frozen, call.types, strict=True)
     acting_for = work.acting_for if work else ""
     risk, panel = weighed(wiring, arguments, acting_for)
     return ApprovalRequest(
         action=action,
         arguments=arguments,
         frozen=frozen,
-        digest=sealed(wiring, frozen, None),
+        digest=sealed(wiring, environment, frozen, None),
         origin=origin,
         version=tool.version,
         parameters=wiring.parameters,
         risk=risk,
         panel=panel,
-        environment=wiring.environment,
+        environment=environment,
         requester=wiring.requester,
         acting_for=acting_for,
         run=work.name if work else "",
         key=key,
+        remarks=remarks,
         asked_at=now,
         expires_at=now + wiring.decide_within,
         run_within=wiring.run_within,
+    )
+
+
+def _key(wiring: Wiring, call: Call, origin: str) -> str:
+    """Return the key of the call in its run, and find what an earlier attempt has asked.
+
+    What the gate itself withdrew was asked again under the next key, or is to be now.
+    """
+    call.earlier, work = None, current.get()
+    if work is None:
+        return ""
+    objects = nameless(wiring, call)
+    while True:
+        action = wiring.tool.action
+        key, call.earlier = work.key(wiring.store, wiring.requester, action, origin, objects)
+        if not (wiring.ask_again and call.earlier and _is_withdrawn(call.earlier)):
+            return key
+
+
+def _is_withdrawn(stored: StoredRequest) -> bool:
+    by_gate = isinstance(stored.decision, Reject) and stored.decision.by == THE_GATE
+    return stored.state is State.CANCELLED and by_gate
+
+
+def placed(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
+    """Return the environment in which the call takes effect.
+
+    Raises:
+        Rejected: It cannot be told.
+    """
+    try:
+        environment: object = wiring.environment(arguments)
+        if type(environment) is not str:
+            raise TypeError(f"{type(environment).__name__} is no name of an environment")
+        return environment
+    except Exception as error:
+        why = f"where it takes effect is unknown ({type(error).__name__}: {error})"
+        raise Rejected(f"{wiring.tool.name} was not run: {why}") from None
+
+
+def again(wiring: Wiring, call: Call, request: ApprovalRequest, because: str) -> ApprovalRequest:
+    """Return a new request for a call that was approved, and is not the same any more."""
+    now = utc_now()
+    risk, panel = weighed(wiring, as_shown(call, request), request.acting_for)
+    return replace(
+        request,
+        id=new_id(),
+        key=_key(wiring, call, request.origin),
+        digest=sealed(wiring, request.environment, request.frozen, None),
+        risk=risk,
+        panel=panel,
+        preview=None,
+        problem="",
+        remarks=(because,),
+        asked_at=now,
+        expires_at=now + wiring.decide_within,
     )
 
 
@@ -139,7 +204,22 @@ async def looked(wiring: Wiring, call: Call, request: ApprovalRequest) -> Approv
     if inspect.isawaitable(found):
         found = await found
     preview = found if isinstance(found, Preview) else Preview(summary=str(found))
-    return replace(request, preview=preview, digest=sealed(wiring, request.frozen, preview))
+    sealed_with = sealed(wiring, request.environment, request.frozen, preview)
+    return replace(request, preview=preview, digest=sealed_with)
+
+
+async def seen(wiring: Wiring, call: Call, request: ApprovalRequest) -> ApprovalRequest:
+    """Return the request with its preview, for the people who will be asked.
+
+    Raises:
+        Rejected: What it would do could not be found out.
+    """
+    try:
+        return await looked(wiring, call, request)
+    except Exception as error:
+        text = f"{request.name} was not run: what it would do could not be found out"
+        why = f"{text} ({type(error).__name__}: {error})"
+        raise Rejected(why, request_id=request.id) from None
 
 
 def edited(
@@ -147,16 +227,19 @@ def edited(
 ) -> ApprovalRequest:
     """Return the request that an edit makes of `request`, without its preview."""
     call.real = {**real}
-    frozen = freeze(wiring, call)
+    frozen, remarks = pinned(wiring, call, freeze(wiring, call))
     arguments = decode(frozen, call.types, strict=True)
+    environment = placed(wiring, arguments)
     risk, panel = weighed(wiring, arguments, request.acting_for)
     return replace(
         request,
         arguments=arguments,
         frozen=frozen,
-        digest=sealed(wiring, frozen, None),
+        digest=sealed(wiring, environment, frozen, None),
         risk=risk,
         panel=panel,
+        environment=environment,
+        remarks=remarks,
         preview=None,
         revision=request.revision + 1,
         problem="",

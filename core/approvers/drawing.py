@@ -34,6 +34,8 @@ def draw(request: ApprovalRequest, *, width: int, now: datetime | None = None) -
     width = max(width, NARROWEST)
     lines = [*header(request, width=width, now=now)]
     lines += [*title("arguments"), *_arguments(shown(request), width)]
+    for remark in request.remarks:
+        lines += margin(Text(safe(remark, newlines=True), "yellow"), width)
     if request.preview is not None:
         lines += _preview(request.preview, width)
     if request.problem:

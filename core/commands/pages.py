@@ -137,6 +137,7 @@ def _facts(stored: StoredRequest, now: datetime) -> Iterator[tuple[str, str]]:
     yield "votes", f"{approvals(stored)} of {request.panel.votes}"
     yield "may vote", ", ".join(sorted(request.panel.members)) or "anybody who did not ask"
     yield "edit refused", request.problem
+    yield from (("remark", remark) for remark in request.remarks)
     yield from _decided(stored)
     yield "claimed by", stored.executor
     yield from _ended(stored.outcome)

@@ -94,6 +94,7 @@ def request_text(request: ApprovalRequest) -> str:
         micros(request.expires_at),
         request.run_within // MICROSECOND,
         [[p.name, p.annotation, p.secret] for p in request.parameters],
+        *([request.remarks] if request.remarks else []),
     )
     frozen, preview = request.frozen.decode(), preview_text(request.preview)
     return f"[{dumps(fields)},{frozen or 'null'},{preview}]"
@@ -176,7 +177,7 @@ def read_request(text: str) -> ApprovalRequest:
     (id_, action, digest, origin, version, risk, environment, panel, requester, acting_for) = (
         fields[:10]
     )
-    run, key, revision, problem, asked_at, expires_at, run_within, parameters = fields[10:]
+    run, key, revision, problem, asked_at, expires_at, run_within, parameters = fields[10:18]
     return ApprovalRequest(
         id=id_,
         action=action,
@@ -196,6 +197,7 @@ def read_request(text: str) -> ApprovalRequest:
         key=key,
         revision=revision,
         problem=problem,
+        remarks=tuple(*fields[18:]),
         asked_at=instant(asked_at),
         expires_at=instant(expires_at),
         run_within=timedelta(microseconds=run_within),

@@ -30,6 +30,7 @@ def question(request: ApprovalRequest, *, now: datetime, elsewhere: str = "") ->
         **head,
         "whole": True,
         "problem": lines(request.problem),
+        "remarks": [lines(remark) for remark in request.remarks],
         "arguments": list(arguments(request).values()),
         "preview": _preview(request.preview or Preview()),
     }

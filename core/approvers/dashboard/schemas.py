@@ -114,6 +114,7 @@ REQUEST = named(
     revision=WHOLE,
     changed=text("What people's edits changed."),
     problem=text("Why the last edit was not taken."),
+    remarks=several(text()),
     asked_at=INSTANT,
     expires_at=or_null(INSTANT),
     run_by=or_null(INSTANT),

@@ -172,7 +172,7 @@ const tooLarge = ({ elsewhere }) => [
   elsewhere ? el("p", {}, el("a", { href: elsewhere, target: "_blank", rel: "noopener" }, "Read all of it")) : null,
 ].filter(Boolean);
 
-function content({ problem, revision, arguments: named, preview }) {
+function content({ problem, remarks, revision, arguments: named, preview }) {
   const { summary, facts, tables, diff, warnings, quotes, files } = preview;
   const row = (name, value, type = "") => [
     el("dt", {}, el("bdi", {}, name), type && el("small", {}, ` ${type}`)),
@@ -182,6 +182,7 @@ function content({ problem, revision, arguments: named, preview }) {
   return [
     revision ? el("p", { className: "warning" }, "This has been changed; look at it once more.") : null,
     problem && el("p", { className: "warning" }, `Your change was not taken: ${problem}`),
+    ...remarks.map((text) => el("p", { className: "warning" }, text)),
     summary && el("p", { className: "summary" }, summary),
     ...warnings.map((text) => el("p", { className: "warning" }, text)),
     ...(named.length

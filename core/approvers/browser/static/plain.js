@@ -48,10 +48,11 @@ async function quiet() {
 // A line feed in what is shown must not forge a line of ours.
 const inside = (text) => text.replaceAll("\n", "\n    │ ");
 
-const asText = ({ asker, name, risk, environment, problem, arguments: named, preview }) =>
+const asText = ({ asker, name, risk, environment, problem, remarks, arguments: named, preview }) =>
   [
     `May ${asker} run ${name}? (${risk} risk, ${environment})`,
     problem && `Your change was not taken: ${inside(problem)}`,
+    ...remarks.map((text) => `Note: ${inside(text)}`),
     inside(preview.summary),
     ...preview.warnings.map((text) => `Note: ${inside(text)}`),
     ...named.map((argument) => `${argument.name} = ${inside(argument.text)}`),
