@@ -55,7 +55,7 @@ format: .venv/.dev  ## Mend what a program can mend
 
 lock: .venv/.dev  ## Write the lock files anew: make lock UPGRADE=1 takes newer versions
 	@$(LOCK) --all-extras --group dev pyproject.toml --output-file .lock/dev.txt
-	@$(LOCK) --extra analysis --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
+	@$(LOCK) --extra analysis --extra deploy --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
 	@echo uv | $(LOCK) - --output-file .lock/uv.txt
 
 clean:  ## Remove .venv and every cache

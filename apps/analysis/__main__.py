@@ -7,12 +7,10 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import assert_never
-
-from rich.text import Text
 
 from core import (
     ApprovalRequest,
@@ -27,24 +25,22 @@ from core import (
     Unencodable,
 )
 from core.approvers.dashboard import Dashboard
-from core.approvers.drawing import draw
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
+from core.approvers.story import Story
 from core.approvers.terminal import Terminal
 from core.audit import verify
 from core.display import safe
 from core.policies.environment import ENVIRONMENTS, Environment
 from core.stores.open import open_store
 
-from .agent import INSTRUCTIONS, tidy_up
+from .agent import INSTRUCTIONS, Says, Sees, Step, tidy_up
 from .ana import Ana, No, Rather, Yes
 from .approvals import Tools, gated
 from .errors import AnalysisError, Stopped
 from .grammar import PROGRAM, parsed
 from .opening import opened
 from .shop import make_shop
-from .story import Story
-from .talking import aloud, talk
 from .warehouse import Warehouse
 
 TRY = "DELETE FROM refunds WHERE reason = 'late'"
@@ -103,12 +99,13 @@ def work(options: argparse.Namespace) -> None:
         ask(options)
         return
     with wired(options) as tools:
-        Story().tell(tidy_up(tools))
+        tell_all(Story(), tidy_up(tools))
 
 
 def ask(options: argparse.Namespace) -> None:
     """Put a question to a live agent, or without one, talk with it."""
     from core.runners.pydantic_ai import AgentFailed, Conversation
+    from core.runners.talking import aloud, talk
 
     if options.agent == "scripted":
         raise AnalysisError("The scripted agent takes no questions: name a model with --agent.")
@@ -165,7 +162,7 @@ def approver(options: argparse.Namespace, store: Store) -> Approver:
                 raise AnalysisError("An inbox needs --store FILE: nobody else sees this memory.")
             return inbox(options.store, store)
         case _:
-            return person(Ana(), Story())
+            return Story().over(person(Ana()))
 
 
 def inbox(name: str, store: Store) -> Approver:
@@ -179,27 +176,33 @@ def inbox(name: str, store: Store) -> Approver:
     return waits
 
 
-def person(ana: Ana, story: Story) -> Approver:
-    """Let Ana decide before everybody's eyes."""
+def person(ana: Ana) -> Approver:
+    """Let Ana decide."""
 
     def query(request: ApprovalRequest) -> Decision:
-        story.frame(
-            "a person is asked", Text("\n").join(draw(request, width=story.width)), "yellow"
-        )
         match word := ana.word_on(str(request.arguments["sql"])):
             case Yes(words=words):
-                story.frame("decision", Text(f"ana approves: {words}"), "green")
                 return Approve(by="ana", note=words)
             case No(words=words):
-                story.frame("decision", Text(f"ana rejects: {words}"), "red")
                 return Reject(by="ana", reason=words)
             case Rather(sql=statement, words=words):
-                story.frame("decision", Text(f"ana edits: {words}"), "magenta")
                 return Edit(by="ana", arguments={"sql": statement}, note=words)
             case _:
                 assert_never(word)
 
     return Scripted(query=query, undo=Approve(by="ana"))
+
+
+def tell_all(story: Story, steps: Iterable[Step]) -> None:
+    """Tell what the agent does, step by step."""
+    for step in steps:
+        match step:
+            case Says(text=text):
+                story.says(text)
+            case Sees(text=text, is_refusal=is_refusal):
+                story.sees(text, is_refusal=is_refusal)
+            case _:
+                assert_never(step)
 
 
 def demo(_: argparse.Namespace) -> None:
@@ -210,7 +213,7 @@ def demo(_: argparse.Namespace) -> None:
     make_shop(shop, orders=20_000)
     warehouse, story = Warehouse(shop, reports=folder / "reports"), Story()
     with closing(open_store(str(record))) as store:
-        story.tell(tidy_up(gated(warehouse, person(Ana(), story), store=store)))
+        tell_all(story, tidy_up(gated(warehouse, story.over(person(Ana())), store=store)))
         found = verify(store.trail())
     if not found:
         raise StoreError(f"the audit trail does not hold: {found}")

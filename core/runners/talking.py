@@ -1,12 +1,12 @@
-"""Questions and answers at a keyboard: Ctrl-C drops a question, Ctrl-D leaves."""
+"""Talk with an agent at a keyboard: Ctrl-C drops a question, Ctrl-D leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
 
-HELLO = "Ask about the data. Ctrl-C drops a question, Ctrl-D leaves."
-DROPPED = "That question is dropped; a statement that was under way may still come to its end."
+HELLO = "Ask away. Ctrl-C drops a question, Ctrl-D leaves."
+DROPPED = "That question is dropped; what was under way may still come to its end."
 
 
 def talk(
