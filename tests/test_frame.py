@@ -83,7 +83,14 @@ def test_the_lock_holds_all_that_the_project_requires(lock):
 
 def test_a_demo_runs_on_the_versions_that_are_tested():
     """What `make demo` installs is a part of what `make test` installs."""
-    assert set(entries(ROOT / ".lock/demo.txt")) <= set(entries(ROOT / ".lock/dev.txt"))
+    demo, dev = (
+        {
+            re.sub(r"( ;.*?)? +--hash", " --hash", entry)
+            for entry in entries(ROOT / f".lock/{lock}.txt")
+        }
+        for lock in ("demo", "dev")
+    )
+    assert demo <= dev  # on which machines a package is needed depends on who else needs it
 
 
 def test_make_alone_lists_every_target():
