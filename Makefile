@@ -1,7 +1,7 @@
 # Every target sets up what it needs: `make demo` and `make test` work in a fresh checkout.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo analysis dashboard confirm copy test test-fast kill bench check format lock clean
+.PHONY: help demo analysis deploy dashboard confirm copy test test-fast kill bench check format lock clean
 
 RUN := .venv/bin/python -m
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -10,8 +10,9 @@ LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --genera
 help:  ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.demo  ## See a gated agent at work on a real database; nobody is asked anything
+demo: .venv/.demo  ## See gated agents at work on a real database and a real repository; nobody is asked
 	@$(RUN) apps.analysis demo
+	@$(RUN) apps.deploy demo
 
 analysis: .venv/.demo .demo/shop.duckdb  ## Answer the analysis agent yourself: make analysis ARGS='sql "DELETE ..."'
 	@$(RUN) apps.analysis --database .demo/shop.duckdb $(ARGS)
@@ -19,6 +20,13 @@ analysis: .venv/.demo .demo/shop.duckdb  ## Answer the analysis agent yourself: 
 .demo/shop.duckdb: | .venv/.demo
 	@mkdir -p .demo
 	@$(RUN) apps.analysis init $@
+
+deploy: .venv/.dev .demo/sample/deploy.toml  ## Decide about the deploy agent's releases: make deploy ARGS=status
+	@$(RUN) apps.deploy --config .demo/sample/deploy.toml $(ARGS)
+
+.demo/sample/deploy.toml: | .venv/.dev
+	@mkdir -p .demo
+	@$(RUN) apps.deploy init .demo/sample
 
 dashboard: .venv/.dev  ## Decide on the web: make dashboard STORE=approvals.db
 	@$(RUN) core dashboard --store $(or $(STORE),$(error Say which: STORE=FILE)) $(ARGS)
@@ -31,6 +39,7 @@ copy: .venv/.demo  ## Copy a pattern: make copy PATTERN=terminal TO=../myapp; wi
 
 test: .venv/.dev  ## Run every test and every example in the prose
 	@$(RUN) tests.browsers
+	@$(RUN) tests.sshd
 	@$(RUN) pytest -q -n auto $(ARGS)
 
 test-fast: .venv/.dev  ## Run the tests that take less than a second each

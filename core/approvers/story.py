@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -15,6 +16,7 @@ from ..waiting import answer
 from .drawing import draw
 
 MOST_LINES = 12
+MOST_ASKED = 48
 WIDEST = 100
 
 
@@ -36,11 +38,9 @@ class Story:
     def sees(self, text: str, *, is_refusal: bool = False) -> None:
         """Tell what a tool answered, or why it did not; of a long answer the beginning."""
         lines = safe(text, newlines=True).splitlines()
-        more = len(lines) - self.lines
-        shown = [*lines[: self.lines], f"… {more} more lines"] if more > 0 else lines
-        for line in shown:
+        for line in beginning(lines, self.lines):
             style = "red" if is_refusal else ""
-            self.console.print(Text(f"  {line}", style), soft_wrap=True)
+            self.console.print(Text.assemble("  ", line, style=style), soft_wrap=True)
 
     def say(self, *lines: str) -> None:
         """Tell lines as they are."""
@@ -48,9 +48,9 @@ class Story:
             self.console.print(Text(line), soft_wrap=True)
 
     def asks(self, request: ApprovalRequest) -> None:
-        """Tell the whole question."""
-        text = Text("\n").join(draw(request, width=self._width))
-        self._frame("a person is asked", text, "yellow")
+        """Tell the question; of a long one the beginning, for nobody decides here."""
+        drawn = beginning(draw(request, width=self._width), MOST_ASKED)
+        self._frame("a person is asked", Text("\n").join(drawn), "yellow")
 
     def hears(self, decision: Decision) -> None:
         """Tell what somebody said."""
@@ -85,3 +85,15 @@ class Story:
     def _frame(self, title: str, text: Text, style: str) -> None:
         frame = Frame(text, title=title, border_style=style, width=self._width + 4)
         self.console.print(frame)
+
+
+def beginning(lines: Sequence[str | Text], most: int) -> list[Text]:
+    """Return the first lines, and how many more there are.
+
+    >>> [line.plain for line in beginning(["a", "b", "c"], 2)]
+    ['a', 'b', '… 1 more line']
+    """
+    shown, more = [Text.assemble(line) for line in lines[:most]], len(lines) - most
+    if more > 0:
+        shown.append(Text(f"… {more} more line{'s' if more > 1 else ''}", "dim"))
+    return shown
