@@ -373,7 +373,7 @@ def known_ids(store, clock):
     """Requests in several states, so that what is fuzzed sometimes meets one."""
     for number in range(12):
         one_call(store, clock, number)
-    for number in range(4):
+    for number in range(16):
         ask(store, number)
     return [stored.request for stored in store.search(limit=100)]
 
@@ -381,8 +381,10 @@ def known_ids(store, clock):
 def fuzz(app, mode, requests, headers, judge):
     """Send what schemathesis thinks of, often to a request that is there, and judge each answer."""
 
+    often = st.sampled_from([True, True, True, False])
+
     @settings(**FUZZED, suppress_health_check=SLOW_DATA)
-    @given(cases(mode), st.sampled_from(requests), st.booleans(), st.booleans())
+    @given(cases(mode), st.sampled_from(requests), often, often)
     def send(case, request, hit, seen):
         if hit and case.path_parameters:
             case.path_parameters = {**case.path_parameters, "id": request.id}
