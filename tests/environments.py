@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from apps.deploy.local import LocalTarget
+from apps.deploy.local.target import LocalTarget
 from apps.deploy.model import Command, Entry, release_name
 
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

@@ -11,10 +11,10 @@ import socket
 import threading
 from contextlib import contextmanager
 
+from apps.deploy.config.settings import Commands, Here
 from apps.deploy.errors import Busy, CommandFailed, Unreachable
 from apps.deploy.model import Entry
-from apps.deploy.place import Place
-from apps.deploy.settings import Commands, Here
+from apps.deploy.pipeline.place import Place
 
 
 class Dead(BaseException):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apps.deploy.errors import DeployError
 from apps.deploy.model import Command, Entry, release_name
-from apps.deploy.ssh import SshTarget
+from apps.deploy.ssh.target import SshTarget
 
 SLEEP = Command(words=("sleep", "60"))
 SCRIPT = 'echo $$ >"$PIDS/main"; sleep 60 & echo $! >"$PIDS/child"; wait; sleep 60'

@@ -380,7 +380,6 @@ def known_ids(store, clock):
 
 def fuzz(app, mode, requests, headers, judge):
     """Send what schemathesis thinks of, often to a request that is there, and judge each answer."""
-
     often = st.sampled_from([True, True, True, False])
 
     @settings(**FUZZED, suppress_health_check=SLOW_DATA)

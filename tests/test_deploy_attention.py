@@ -13,13 +13,12 @@ from random import Random
 
 import pytest
 
-from apps.deploy import secret_search
-from apps.deploy.attention import attention
-from apps.deploy.diff_lines import places
+from apps.deploy.attention import attention, secret_search
+from apps.deploy.attention.diff_lines import places
+from apps.deploy.attention.secret_kinds import secret_kinds
+from apps.deploy.attention.secret_search import masked_text, search
 from apps.deploy.errors import DeployError
 from apps.deploy.model import Diff, FileChange, Range
-from apps.deploy.secret_kinds import secret_kinds
-from apps.deploy.secret_search import masked_text, search
 
 LETTERS = string.ascii_letters + string.digits
 CHANCE = Random(7)

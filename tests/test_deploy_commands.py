@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.deploy.errors import CommandFailed, DeployError
-from apps.deploy.printed import MOST, Printed, readable
-from apps.deploy.running import run
+from apps.deploy.local.printed import MOST, Printed, readable
+from apps.deploy.local.running import run
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def test_hundreds_of_commands_leave_nothing_open(folder):
 
 def test_who_minds_a_command_needs_nothing_but_itself(tmp_path):
     """The program starts by its path alone, in a Python that has no packages."""
-    place = Path(__file__).parent.parent / "apps" / "deploy" / "minding.py"
+    place = Path(__file__).parent.parent / "apps" / "deploy" / "local" / "minding.py"
     reading, writing = os.pipe()
     leash, holding = os.pipe()
     subprocess.run(

@@ -14,12 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.deploy.config import read
-from apps.deploy.errors import ConfigError, DeployError
-from apps.deploy.freezes import Dates, EachWeek, Frozen, first_instant, frozen
-from apps.deploy.lifted import LONGEST, Freezes, Lifting
-from apps.deploy.problems import EXAMPLES
-from apps.deploy.sample import make_sample
-from apps.deploy.settings import (
+from apps.deploy.config.freezes import Dates, EachWeek, Frozen, first_instant, frozen
+from apps.deploy.config.lifted import LONGEST, Freezes, Lifting
+from apps.deploy.config.problems import EXAMPLES
+from apps.deploy.config.settings import (
     Commands,
     Dated,
     Here,
@@ -30,6 +28,8 @@ from apps.deploy.settings import (
     Weekly,
     WorkingHours,
 )
+from apps.deploy.errors import ConfigError, DeployError
+from apps.deploy.sample import make_sample
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WHOLE = """

@@ -9,9 +9,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from apps.deploy.addresses import address
 from apps.deploy.errors import RepositoryError, UnknownRef
 from apps.deploy.repository import Repository
+from apps.deploy.repository.addresses import address
 from tests import repositories as make
 
 

@@ -10,8 +10,8 @@ from time import perf_counter
 import pytest
 
 from apps.deploy.errors import RepositoryError, Unshippable
-from apps.deploy.objects import Missing
 from apps.deploy.repository import Repository
+from apps.deploy.repository.objects import Missing
 from tests import repositories as make
 
 

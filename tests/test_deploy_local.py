@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_full_disk import as_nobody, small_disk
 
-from apps.deploy.durable import write_whole
 from apps.deploy.errors import ConfigError, DeployError, Unreachable, Unshippable
-from apps.deploy.lines import append_line, whole_lines
-from apps.deploy.links import look_at_links
+from apps.deploy.local.durable import write_whole
+from apps.deploy.local.lines import append_line, whole_lines
+from apps.deploy.local.links import look_at_links
 
 FILES = [
     entry(b"README", b"read me\r\n\x00\xff"),

@@ -12,14 +12,14 @@ from places import Dead, FakeTarget, files, http, place, response
 from rich.console import Console
 
 from apps.deploy.errors import CommandFailed, DeployError, Unhealthy, Unreachable
-from apps.deploy.finding import finding
-from apps.deploy.health import ask, wait_until_healthy
-from apps.deploy.journal import Event, events, proof, trusted, way_back, written
 from apps.deploy.model import release_name, sha_of
 from apps.deploy.pipeline import Pipeline
-from apps.deploy.plain import printable
-from apps.deploy.progress import Progress
-from apps.deploy.stages import Stages
+from apps.deploy.pipeline.finding import finding
+from apps.deploy.pipeline.health import ask, wait_until_healthy
+from apps.deploy.pipeline.journal import Event, events, proof, trusted, way_back, written
+from apps.deploy.pipeline.plain import printable
+from apps.deploy.pipeline.progress import Progress
+from apps.deploy.pipeline.stages import Stages
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 A, B, C = ("a" * 40, "b" * 40, "c" * 40)
@@ -600,7 +600,7 @@ def test_health_gives_up_in_time_with_the_last_reason():
 
 def test_a_log_is_bounded(tmp_path, monkeypatch):
     """A command that never stops printing fills no disk."""
-    monkeypatch.setattr("apps.deploy.stages.MOST_LOGGED", 1_000)
+    monkeypatch.setattr("apps.deploy.pipeline.stages.MOST_LOGGED", 1_000)
     stages = Stages("staging", RELEASE, tmp_path)
     with stages.stage("build") as log:
         for _ in range(100):
@@ -632,7 +632,7 @@ def test_a_screen_that_is_gone_undoes_nothing(house):
 
 def test_old_logs_go_away(house, monkeypatch):
     """Only those of the last releases are kept."""
-    monkeypatch.setattr("apps.deploy.pipeline.LOGS_KEPT", 2)
+    monkeypatch.setattr("apps.deploy.pipeline.pipeline.LOGS_KEPT", 2)
     for sha in (A, B, C, A, B):
         house.ship(sha)
     assert len(list(house.place.logs.iterdir())) <= 3

@@ -7,8 +7,8 @@ from time import monotonic
 import pytest
 
 from apps.deploy.errors import RepositoryError
-from apps.deploy.plumbing import Git
 from apps.deploy.repository import Repository
+from apps.deploy.repository.plumbing import Git
 from tests import repositories as make
 from tests.hostile_repository import SPRINGING, hostile
 

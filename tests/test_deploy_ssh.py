@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from apps.deploy import remote
-from apps.deploy.channel import Channel
 from apps.deploy.errors import Busy, CommandFailed, Unreachable, Unshippable
-from apps.deploy.minded import GRACE
+from apps.deploy.local.minded import GRACE
 from apps.deploy.model import Command
-from apps.deploy.packing import packed
+from apps.deploy.ssh import remote
+from apps.deploy.ssh.channel import Channel
+from apps.deploy.ssh.packing import packed
 from tests import ssh_worker
 from tests import sshd as ssh_server
 from tests.children import in_child, said

@@ -15,9 +15,9 @@ import pytest
 from children import in_child, said
 from environments import entry, make, name, nobody_left, processes, target, until
 
-from apps.deploy import serving
 from apps.deploy.errors import CommandFailed, Unreachable
-from apps.deploy.service_log import ServiceLog, last_lines
+from apps.deploy.local import serving
+from apps.deploy.local.service_log import ServiceLog, last_lines
 
 WEB = b"""
 import http.server, json, os, sys

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from apps.deploy.errors import Busy, CommandFailed, DeployError, Unreachable, Unshippable
-from apps.deploy.local import LocalTarget
+from apps.deploy.local.target import LocalTarget
 from apps.deploy.model import Command, Entry, Target, release_name
-from apps.deploy.ssh import SshTarget
+from apps.deploy.ssh.target import SshTarget
 from tests import sshd as ssh_server
 
 sshd = ssh_server.sshd

@@ -41,7 +41,7 @@ from .approvals import Tools, found, gated, lifting, switch
 from .errors import DeployError
 from .grammar import PROGRAM, parsed
 from .opening import opened
-from .progress import Progress
+from .pipeline.progress import Progress
 from .project import Project
 from .sample import advance, make_sample
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from .attention import Attention, attention
+from .attention.secret_search import masked
+from .describing import SHORT
 from .model import Diff, Range
 from .repository import Repository
-from .secret_search import masked
 
 MOST_SEARCHED = 8_000_000  # bytes of a diff that are searched for secrets
 MOST_SHOWN = 60_000  # characters of a diff that a person can be asked to read
@@ -51,13 +52,24 @@ class Looks:
             self._kept[live, target] = look
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
+        if not (word := self._astray(target)):
             return look
+        return replace(look, move=replace(look.move, problems=(*look.move.problems, word)))
 
     def _looked(self, live: str, target: str) -> Look:
         move = self._repository.between(live, target)
         diff = self._repository.diff(live, target, most=MOST_SEARCHED)
         noticed = attention(move, diff, self._rules)
         return Look(move=move, diff=masked(beginning(diff)), attention=noticed)
+
+    def _astray(self, sha: str) -> str:
+        """Say that a commit is on its own; looked up each time, because branches move."""
+        if self._repository.is_reachable(sha):
+            return ""
+        return (
+            f"No branch and no tag leads to {sha[:SHORT]}: it was force-pushed away, or its branch"
+            " was deleted. The repository may throw it away at any time."
+        )
 
 
 def beginning(diff: Diff) -> Diff:

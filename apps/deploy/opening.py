@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from .config import Config, read
-from .local import LocalTarget
+from .config.settings import Here, There
+from .local.target import LocalTarget
 from .model import Command, Target
+from .pipeline.stages import Tell, silent
 from .project import Project, utc_now
 from .repository import Repository
-from .settings import Here, There
-from .stages import Tell, silent
 
 if TYPE_CHECKING:
-    from .ssh import SshTarget
+    from .ssh.target import SshTarget
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def _target(config: Config, name: str, stack: ExitStack, now: Callable[[], datet
 
 
 def _far(seconds: float, settings: There) -> SshTarget:
-    from .ssh import SshTarget  # asyncssh is needed only there
+    from .ssh.target import SshTarget  # asyncssh is needed only there
 
     def command(words: tuple[str, ...]) -> Command:
         return Command(words=words, env=settings.env, seconds=seconds)

@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 from . import reports
 from .config import Config
+from .config.freezes import Frozen
+from .config.lifted import MINUTES, Freezes, Lifting
 from .errors import Busy, ConfigError, DeployError, Moved
-from .finding import finding
-from .freezes import Frozen
-from .journal import Proof, trusted
 from .known import Known
-from .lifted import MINUTES, Freezes, Lifting
 from .looking import Looks
 from .model import Target, release_name, sha_of
-from .names import whole
 from .pipeline import Pipeline, Shipped
-from .place import Live, Place
-from .plain import printable
+from .pipeline.finding import finding
+from .pipeline.journal import Proof, trusted
+from .pipeline.place import Live, Place
+from .pipeline.plain import printable
+from .pipeline.stages import Tell, durations, silent
 from .repository import Repository
-from .stages import Tell, durations, silent
+from .repository.names import whole
 
 
 def utc_now() -> datetime:

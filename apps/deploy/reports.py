@@ -10,8 +10,8 @@ from .describing import SHORT, stat, summary, tables, warnings
 from .errors import DeployError
 from .known import Known
 from .looking import Look
-from .place import Place
-from .plain import last_lines, lines_of, table
+from .pipeline.place import Place
+from .pipeline.plain import last_lines, lines_of, table
 from .repository import Repository
 
 NEWEST = 5  # commits that have a name

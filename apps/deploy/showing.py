@@ -10,8 +10,9 @@ from pathlib import Path
 from . import describing
 from .careful import Careful
 from .describing import Rows
-from .errors import ConfigError, DeployError
+from .errors import ConfigError, DeployError, RepositoryError
 from .model import sha_of
+from .pipeline.place import Live
 from .project import Project
 
 MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -53,8 +54,12 @@ class Showing:
         return self._move(environment, ref, self._proof(ref, environment))
 
     def rollback(self, environment: str) -> Shown:
-        """Show the move back."""
-        return self._move(environment, sha_of(self.project.way_back(environment)))
+        """Show the move back, also to a commit that only the release has still got."""
+        sha = sha_of(self.project.way_back(environment))
+        try:
+            return self._move(environment, sha)
+        except RepositoryError as error:
+            return self._unseen(environment, sha, error)
 
     def run_task(self, name: str, environment: str) -> Shown:
         """Show the words that would run, and in which release."""
@@ -64,7 +69,7 @@ class Showing:
             summary=f"runs {name} in {environment}",
             facts=(
                 ("words", shlex.join(task.run)),
-                ("in", self._called(live.sha) if live else "nothing: there is no release yet"),
+                ("in", self._now(live) if live else "nothing: there is no release yet"),
                 ("at most", f"{task.seconds:g} seconds"),
             ),
             config=self._bound(),
@@ -93,7 +98,7 @@ class Showing:
             summary=describing.summary(look.move, environment),
             facts=(
                 ("repository", self.project.repository.name),
-                ("live now", self._called(live.sha) if live else "nothing"),
+                ("live now", self._now(live)),
                 ("then", self._called(sha)),
                 *more,
                 ("changes", describing.stat(look.move.files)),
@@ -104,6 +109,31 @@ class Showing:
             config=self._bound(),
             sha256=self.project.config.sha256,
         )
+
+    def _unseen(self, environment: str, sha: str, why: RepositoryError) -> Shown:
+        """Show a move back to what the repository does not know: it is on disk, and was well."""
+        live = self.project.live(environment)
+        self.careful.saw(environment, live.release if live else "")
+        return Shown(
+            summary=f"takes {environment} back to {sha[: describing.SHORT]}",
+            facts=(
+                ("repository", self.project.repository.name),
+                ("live now", self._now(live)),
+                ("then", sha),
+            ),
+            warnings=(f"{why} So nobody can show what changes; the release itself was healthy.",),
+            config=self._bound(),
+            sha256=self.project.config.sha256,
+        )
+
+    def _now(self, live: Live | None) -> str:
+        """Say what is live, which the repository need not know any more."""
+        if live is None:
+            return "nothing"
+        try:
+            return self._called(live.sha)
+        except RepositoryError:
+            return f"{live.sha}: no longer in the repository"
 
     def _called(self, sha: str) -> str:
         commit, tags = self.project.repository.commit(sha), self.project.repository.tags(sha)

@@ -1,0 +1,1 @@
+"""An environment in a folder of this machine."""

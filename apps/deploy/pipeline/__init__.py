@@ -1,0 +1,5 @@
+"""Bring a release to an environment, stage by stage, and remember how it went."""
+
+from .pipeline import Pipeline, Shipped
+
+__all__ = ["Pipeline", "Shipped"]
