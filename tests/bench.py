@@ -21,7 +21,7 @@ from core import ApprovalRequest, Approve, MemoryStore, SqliteStore, gate
 from core.canonical import digest, encode
 from core.stores.sqlite_file import library
 
-from . import bench_dashboard, bench_peer, bench_wake
+from . import bench_dashboard, bench_deploy, bench_peer, bench_wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,11 +227,28 @@ def dashboard(folder: Path) -> list[Row]:
     ]
 
 
+def deploy(folder: Path) -> list[Row]:
+    """The pipeline and a preview next to plain git, and a whole deploy next to an ungated one."""
+    return [
+        Row(
+            section="deploy",
+            name=found.name,
+            value=found.seconds,
+            unit="s",
+            ratio=found.seconds / found.base if found.base else 0.0,
+            to=found.to,
+            wanted=found.wanted,
+        )
+        for found in bench_deploy.measure(folder)
+    ]
+
+
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "calls": calls,
     "wake": wake,
     "pending": pending,
     "dashboard": dashboard,
+    "deploy": deploy,
 }
 
 if __name__ == "__main__":

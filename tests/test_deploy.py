@@ -1,5 +1,6 @@
 """The deploy app as its agent meets it: what ships, what does not, and who was asked."""
 
+import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -292,6 +293,27 @@ def test_under_the_lock_it_is_compared_once_more(project, config):
     assert live(config, "production") == commit(project, "v1.2")
 
 
+def test_what_people_were_shown_is_what_it_is_compared_with(project, config):
+    """Every tool hands on which release was shown as live, so that another one stops it."""
+    store, handed = MemoryStore(), []
+    tools = gated(project, both(store), store=store)
+    shown = (config.parent / "environments/production/current").readlink().name
+
+    def hand_on(*_, over=None):
+        handed.append(over)
+        raise Moved("somebody else was faster")
+
+    project.ship = project.return_to = project.run_task = hand_on
+    for call in (
+        lambda: tools.deploy("v1.0", "production"),
+        lambda: tools.rollback("production"),
+        lambda: tools.run_task("migrate", "production"),
+    ):
+        with pytest.raises(Moved):
+            call()
+    assert handed == [shown] * 3
+
+
 def test_an_edit_ships_another_commit(project, config):
     """A reviewer writes a tag; it is looked up, shown, approved by both, and the agent is told."""
     store, asked = MemoryStore(), []
@@ -462,6 +484,16 @@ def test_a_downgrade_shows_what_goes_away(project):
     (gone,) = [table for table in found.tables if table.title.startswith("that go away")]
     assert len(gone.rows) == 7 and gone.rows[0][3] == "Version 1.2"
     assert "takes away 7 commits" in found.warnings[0]
+
+
+def test_a_secret_in_a_message_is_masked(project, config):
+    """Whoever wrote a key into a commit's first line has not written it into the record."""
+    key = "AKIA" + "Z7Q2M4N6P8R3T5V9"
+    git = ["git", "-C", str(config.parent / "shop"), "-c", "user.name=x", "-c", "user.email=x"]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", f"use {key}"], check=True)
+    project.deploy("main", "staging")
+    found = preview(project, "main")
+    assert key not in str(found) and "use " in str(found.facts)
 
 
 def test_files_that_deserve_attention_come_first(project):

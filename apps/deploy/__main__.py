@@ -38,6 +38,7 @@ from core.stores.open import open_store
 
 from .agent import INSTRUCTIONS, Says, Sees, Step, bring
 from .approvals import Tools, found, gated, lifting, switch
+from .attention.secret_search import masked
 from .errors import DeployError
 from .grammar import PROGRAM, parsed
 from .opening import opened
@@ -123,10 +124,10 @@ def called(name: str, *values: str) -> Callable[[argparse.Namespace], None]:
 
 
 def diff(options: argparse.Namespace) -> None:
-    """Show the whole difference between two commits."""
+    """Show the whole difference between two commits; what looks like a secret is masked."""
     with project_of(options) as project:
         before, after = map(project.repository.resolve, (options.before, options.after))
-        show(project.repository.diff(before, after, most=sys.maxsize).text)
+        show(masked(project.repository.diff(before, after, most=sys.maxsize)).text)
 
 
 def lift_freeze(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .attention import Attention
+from .attention.secret_search import masked_text
 from .model import Commit, Diff, FileChange, Range
 
 MOST_COMMITS = 50
@@ -78,10 +79,15 @@ def warnings(move: Range, diff: Diff, attention: Attention) -> Iterator[str]:
         )
 
 
+def subject(commit: Commit) -> str:
+    """Return the first line of a commit's message; what looks like a secret is masked."""
+    return masked_text(commit.subject)
+
+
 def _commits(title: str, commits: Sequence[Commit]) -> Rows:
     shown = commits[:MOST_COMMITS]
     more = f"the newest {len(shown)} of {len(commits):,}" if len(shown) < len(commits) else ""
-    rows = tuple((c.sha[:SHORT], f"{c.at:%Y-%m-%d %H:%M}", c.author, c.subject) for c in shown)
+    rows = tuple((c.sha[:SHORT], f"{c.at:%Y-%m-%d %H:%M}", c.author, subject(c)) for c in shown)
     name = f"{title} ({more or len(commits)})"
     return Rows(title=name, columns=("commit", "when (UTC)", "author", "subject"), rows=rows)
 

@@ -138,7 +138,7 @@ class Showing:
     def _called(self, sha: str) -> str:
         commit, tags = self.project.repository.commit(sha), self.project.repository.tags(sha)
         names = f" ({', '.join(tags)})" if tags else ""
-        return f"{sha}{names}: {commit.subject}"
+        return f"{sha}{names}: {describing.subject(commit)}"
 
     def _proof(self, sha: str, environment: str) -> tuple[tuple[str, str], ...]:
         """Say how a commit has done where it has to be first; only what does not change again."""
