@@ -585,6 +585,15 @@ def test_an_agent_that_is_told_no_stops(project, config):
     assert len(ana.requests) == 1 and said[-1].startswith("That is a no")
 
 
+@pytest.mark.parametrize("tool", ["deploy", "rollback", "run_task"])
+def test_an_unknown_environment_is_one_sentence(project, tool):
+    """Nobody is asked about a place that is not there; the agent hears which there are."""
+    nobody, first = Scripted(), {"deploy": ("v1.0",), "run_task": ("migrate",)}
+    with pytest.raises(Rejected, match="there are development, staging, production"):
+        getattr(gated(project, nobody), tool)(*first.get(tool, ()), "mars")
+    assert not nobody.requests
+
+
 def test_an_unknown_ref_is_one_sentence(project):
     """Nobody is asked about what does not exist."""
     nobody = Scripted()

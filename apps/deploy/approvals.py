@@ -213,7 +213,7 @@ class People:
     def risk_of_deploy(self, ref: str, environment: str) -> Risk:
         """Say how bad it could be: migrations, dependencies and the pipeline are the worst."""
         risk = self.risk(environment)
-        if risk < Risk.HIGH:
+        if risk < Risk.HIGH or environment not in self.project.config.environments:
             return risk
         live = self.project.live(environment)
         look = self.project.looks.between(live.sha if live else "", ref)
