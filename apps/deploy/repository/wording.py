@@ -32,4 +32,4 @@ def shown(text: str) -> str:
     >>> shown("main\n--all")
     "'main\\n--all'"
     """
-    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+    return ascii(text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}")  # both ends tell
