@@ -35,6 +35,7 @@ _listener: ContextVar[Future[Any] | None] = ContextVar("who hears this thread", 
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.01
 SECONDS_TO_WITHDRAW = 2.0
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 async def answer(approver: Approver, request: ApprovalRequest, /) -> Decision:
@@ -158,11 +159,21 @@ def wait_for(question: Coroutine[Any, Any, R], unheard: Callable[[R], object]) -
         loop.call_soon_threadsafe(start)
         if (listener := _listener.get()) is not None:
             listener.add_done_callback(withdraw)
-        return done.result()
+        return _heard(done)
     except BaseException:
         done.add_done_callback(lambda end: None if end.exception() else unheard(end.result()))
         withdraw()
         raise
+
+
+def _heard(done: Future[R]) -> R:
+    """Wait, and on the main thread look up now and then.
+
+    A Ctrl-C that comes in the instant before a lock begins to wait does not end that wait.
+    """
+    while threading.current_thread() is threading.main_thread() and not done.done():
+        wait([done], SECONDS_BETWEEN_LOOKS)
+    return done.result()
 
 
 def _is_running(loop: asyncio.AbstractEventLoop) -> bool:

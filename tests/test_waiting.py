@@ -1,5 +1,6 @@
 """Approvals that take time stand in nobody's way."""
 
+import _thread
 import asyncio
 import subprocess
 import sys
@@ -21,6 +22,10 @@ def store(request, tmp_path):
 
 
 async def tool(x: int) -> int:
+    return x
+
+
+def plain(x: int) -> int:
     return x
 
 
@@ -179,6 +184,22 @@ def test_cancelling_the_agent_withdraws_the_question(store):
     (stored,) = store.search()
     assert stored.state is State.CANCELLED
     assert stored.decision.reason == "the agent stopped waiting"
+
+
+def test_an_interrupt_that_wakes_nobody_is_noticed_all_the_same(store):
+    """A Ctrl-C in the instant before the main thread sleeps ends the call and its question."""
+
+    def interrupt():
+        eventually(lambda: pending(store))
+        time.sleep(0.1)  # long asleep: no signal comes to wake it, as in that instant
+        _thread.interrupt_main()
+
+    assert threading.current_thread() is threading.main_thread()
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        gate(plain, approver=Silent(), store=store)(1)
+    [stored] = store.search()
+    assert stored.state is State.CANCELLED
 
 
 def test_cancelling_the_agent_in_a_run_leaves_the_question(store):
