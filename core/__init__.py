@@ -25,6 +25,7 @@ from .model import (
     Table,
     Unencodable,
 )
+from .running import current_request
 from .runs import run
 from .stores.memory import MemoryStore
 from .stores.sqlite import SqliteStore
@@ -54,6 +55,7 @@ __all__ = [
     "StoreError",
     "Table",
     "Unencodable",
+    "current_request",
     "gate",
     "run",
 ]

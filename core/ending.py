@@ -13,6 +13,7 @@ from . import messages
 from .call import Call, Wiring, texts
 from .canonical import encode
 from .model import Outcome, OutcomeUnknown, State, Store, StoredRequest
+from .running import running
 from .telling import noted
 
 LONGEST_MESSAGE = 10_000
@@ -34,7 +35,8 @@ def ending(wiring: Wiring, call: Call, stored: StoredRequest) -> Generator[Endin
     """
     end = Ending()
     try:
-        yield end
+        with running(stored.request):
+            yield end
     except OutcomeUnknown as error:
         _finish(wiring, stored, Outcome(message=_text(call, error)), State.OUTCOME_UNKNOWN)
         raise

@@ -12,6 +12,7 @@ from .call import Call, Wiring
 from .canonical import decode
 from .freezing import as_shown
 from .model import Outcome, State, StoredRequest, StoreError, Unencodable
+from .running import running
 from .runs import current
 
 
@@ -78,7 +79,8 @@ def _reconciled(wiring: Wiring, call: Call, stored: StoredRequest) -> StoredRequ
     if wiring.reconcile is None or (stored.outcome and stored.outcome.finding):
         return stored
     try:
-        finding = str(wiring.reconcile(as_shown(call, stored.request)))
+        with running(stored.request):
+            finding = str(wiring.reconcile(as_shown(call, stored.request)))
     except Exception as error:
         finding = f"the look failed ({type(error).__name__}: {error})"
     finding = finding or "no sign of it"
