@@ -1,5 +1,6 @@
 """Gates: put a person in front of a function."""
 
+from .batch import Batch
 from .gate import gate
 from .model import (
     ActionChanged,
@@ -35,6 +36,7 @@ __all__ = [
     "ApprovalRequest",
     "Approve",
     "Approver",
+    "Batch",
     "BoundFile",
     "Decision",
     "Edit",

@@ -8,7 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 from .canonical import decode
-from .model import ApprovalRequest, Approver, Panel, Parameter, Policy, Store, StoredRequest
+from .model import (
+    ApprovalRequest,
+    Approver,
+    Charge,
+    Panel,
+    Parameter,
+    Place,
+    Policy,
+    Store,
+    StoredRequest,
+)
 from .twin import Tool
 
 
@@ -19,6 +29,7 @@ class Wiring:
     tool: Tool
     approver: Approver
     policies: tuple[Policy, ...]
+    budgets: tuple[Callable[[ApprovalRequest], Charge], ...]
     store: Store
     preview: Callable[[Mapping[str, Any]], Any] | None
     risk: Callable[[Mapping[str, Any]], Any]
@@ -34,6 +45,23 @@ class Wiring:
     parameters: tuple[Parameter, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What is known beforehand of a call in a batch, in whatever order people answer.
+
+    Attributes:
+        key: Of its place in the run; empty outside runs.
+        origin: Digest of what the agent asked for, placeholders and all.
+        place: Its place in the batch.
+        remarks: What the batch has to say to whoever decides.
+    """
+
+    key: str
+    origin: str
+    place: Place
+    remarks: tuple[str, ...] = ()
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """One call in hand.
@@ -46,6 +74,9 @@ class Call:
         request: The request as first proposed.
         earlier: The request that an earlier attempt of this run made for the same call.
         ready: Arguments to run with, thawed from what was approved.
+        slot: Its place in a batch, if it has one.
+        bound: Results that take the place of what stands for them in the arguments.
+        bound_digest: Of the arguments with those results in place; empty without any.
     """
 
     receiver: Any
@@ -55,6 +86,9 @@ class Call:
     earlier: StoredRequest | None = None
     ready: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     types: set[type[Any]] = field(default_factory=set[type[Any]])
+    slot: Slot | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    bound_digest: str = ""
 
     def hidden(self) -> list[str]:
         """Return the secret values as text; one or two letters would blot out whole words."""

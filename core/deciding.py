@@ -22,7 +22,7 @@ from .model import (
     Unencodable,
     same,
 )
-from .proposal import edited, looked, objection
+from .proposal import charged, edited, looked, objection
 from .stores.rows import preview_text
 from .waiting import answer, is_decided, until
 
@@ -147,7 +147,7 @@ async def _revised(
     if no := objection(wiring, proposal):
         raise InvalidEdit(f"{no.by} rejects it: {no.reason}")
     try:
-        proposal = await looked(wiring, call, proposal)
+        proposal = await looked(wiring, call, charged(wiring, proposal))
     except Exception as error:
         text = f"what it would do could not be found out ({type(error).__name__}: {error})"
         raise InvalidEdit(text) from None

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .model import ApprovalRequest
+from .model import ApprovalRequest, Place
 
 _BLANKS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc"
@@ -100,6 +100,16 @@ def unescape(text: str) -> bytes:
 
 def _escaped(character: str) -> str:
     return json.dumps(character)[1:-1]
+
+
+def place_text(place: Place) -> str:
+    """Say where a request stands in its batch.
+
+    >>> place_text(Place(id="b1", number=3, of=5, needs=(1, 2)))
+    'call 3 of 5, needs 1 and 2'
+    """
+    needs = " and ".join(map(str, place.needs))
+    return f"call {place.number} of {place.of}{f', needs {needs}' if needs else ''}"
 
 
 CONTAINERS = frozenset({"list", "tuple", "set", "frozenset", "dict"})

@@ -46,6 +46,10 @@ def request(stored: StoredRequest) -> dict[str, Any]:
         "changed": stored.changed,
         "problem": asked.problem,
         "remarks": list(asked.remarks),
+        "batch": None if asked.batch is None else asdict(asked.batch),
+        "charges": [
+            {**asdict(charge), "within": charge.within.total_seconds()} for charge in asked.charges
+        ],
         "asked_at": asked.asked_at.isoformat(),
         "expires_at": instant(asked.expires_at),
         "run_by": instant(stored.run_by),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from types import GenericAlias
 from typing import Any
 
@@ -70,6 +71,22 @@ def _fitting(tool: Tool, name: str, value: Any, real: Mapping[str, Any], hidden:
         raise InvalidEdit(str(problem)) from None
 
 
+def fitting(tool: Tool, name: str, value: Any, *, exact: bool = False) -> Any:
+    """Return a value that was not typed by a person, of the annotated type; anything without one.
+
+    Args:
+        name: A parameter, or `return` for what the function gives back.
+        exact: Take it only as it is.
+
+    Raises:
+        InvalidEdit: It does not fit.
+    """
+    if name not in tool.annotations:
+        return value
+    annotation = tool.annotations[name] if name == "return" else _whole(tool, name)
+    return _read(annotation, value, exact=exact)
+
+
 def _whole(tool: Tool, name: str) -> Any:
     """The type of the whole parameter: `*args: int` is a tuple of them, `**kwargs: int` a dict."""
     kind, annotation = tool.parameters[name].kind, tool.annotations[name]
@@ -85,12 +102,13 @@ def _like(value: Any, now: Any) -> Any:
     return value
 
 
-def _read(annotation: Any, value: Any) -> Any:
+def _read(annotation: Any, value: Any, *, exact: bool = False) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     first = ""
     try:
-        for attempt in _attempts(TypeAdapter[Any](annotation), value):
+        attempts = _attempts(TypeAdapter[Any](annotation), value)
+        for attempt in islice(attempts, 1) if exact else attempts:
             try:
                 return attempt()
             except ValidationError as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from . import messages
 from .call import Call, Wiring
@@ -28,11 +29,11 @@ async def settled(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[St
         try:
             return await _settled(wiring, call, stored)
         except PreviewChanged as changed:
-            stored = await _asked_again(wiring, call, wiring.store.get(changed.request_id))
+            stored = await asked_again(wiring, call, wiring.store.get(changed.request_id))
     return await _settled(wiring, call, stored)
 
 
-async def _asked_again(wiring: Wiring, call: Call, withdrawn: StoredRequest) -> StoredRequest:
+async def asked_again(wiring: Wiring, call: Call, withdrawn: StoredRequest) -> StoredRequest:
     """Bring the call before people once more, with what is different now."""
     voters = " and ".join(vote.by for vote in withdrawn.votes) or "people"
     because = withdrawn.decision.reason if isinstance(withdrawn.decision, Reject) else ""
@@ -52,11 +53,11 @@ async def _settled(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[S
                 case State.PENDING:
                     stored = await decided(wiring, call, stored)
                 case State.APPROVED:
-                    stored, mine = await _claimed(wiring, call, stored)
+                    stored, mine = await claimed(wiring, call, stored)
                     if mine:
                         return stored, True
                 case State.EXECUTING:
-                    stored = await _over(wiring, stored)
+                    stored = await over(wiring, stored)
                 case _:
                     return stored, False
     except asyncio.CancelledError:
@@ -67,14 +68,16 @@ async def _settled(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[S
         raise
 
 
-async def _claimed(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[StoredRequest, bool]:
+async def claimed(wiring: Wiring, call: Call, stored: StoredRequest) -> tuple[StoredRequest, bool]:
     """Start it, unless another process was faster."""
     request = stored.request
     await unchanged(wiring, call, stored)
-    call.ready = thaw(wiring, call, request.frozen)
-    _, panel = weighed(wiring, as_shown(call, request), request.acting_for)
+    call.ready = {**thaw(wiring, call, request.frozen), **call.bound}
+    now_shown = {**as_shown(call, request), **call.bound}
+    _, panel = weighed(wiring, now_shown, request.acting_for)
+    claim = partial(wiring.store.claim, request.id, digest=request.digest, panel=panel)
     try:
-        return wiring.store.claim(request.id, digest=request.digest, panel=panel), True
+        return claim(bound=call.bound_digest) if call.bound else claim(), True
     except StoreError:
         now = wiring.store.get(request.id)
         if now.state is State.APPROVED:
@@ -118,7 +121,7 @@ async def _other_world(wiring: Wiring, call: Call, request: ApprovalRequest) -> 
     return f"what it would do has changed ({messages.difference(request.preview, now)})"
 
 
-async def _over(wiring: Wiring, stored: StoredRequest) -> StoredRequest:
+async def over(wiring: Wiring, stored: StoredRequest) -> StoredRequest:
     """Wait for the process that claimed it, or find that the process is gone.
 
     Raises:

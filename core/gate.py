@@ -6,37 +6,22 @@ store; policies decide it, or people do; then it runs once, as approved, or not 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from .call import Call, Wiring
-from .ending import catch_up, ending, never_began
-from .executing import settled
-from .freezing import thaw
-from .model import (
-    Approver,
-    Panel,
-    Parameter,
-    Policy,
-    Risk,
-    State,
-    Store,
-    StoredRequest,
-)
-from .proposal import opinion, proposed, reachable, seen
-from .stores.memory import MemoryStore
+from .ending import ending, never_began
+from .model import ApprovalRequest, Approver, Charge, Panel, Policy, Risk, Store
+from .opening import asked, opened
 from .telling import recorded, told
-from .twin import Tool, by_name, owned, tool, twin
-from .waiting import is_over, wait_for
+from .twin import twin
+from .waiting import wait_for
+from .wiring import A_QUARTER, AN_HOUR, wired
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-AN_HOUR = timedelta(hours=1)
-A_QUARTER = timedelta(minutes=15)
 
 
 @overload
@@ -46,6 +31,7 @@ def gate(
     *,
     approver: Approver,
     policies: Iterable[Policy] = (),
+    budgets: Iterable[Callable[[ApprovalRequest], Charge]] = (),
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
@@ -68,6 +54,7 @@ def gate(
     *,
     approver: Approver,
     policies: Iterable[Policy] = (),
+    budgets: Iterable[Callable[[ApprovalRequest], Charge]] = (),
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
@@ -89,6 +76,7 @@ def gate(
     *,
     approver: Approver,
     policies: Iterable[Policy] = (),
+    budgets: Iterable[Callable[[ApprovalRequest], Charge]] = (),
     store: Store | None = None,
     preview: Callable[..., Any] | None = None,
     risk: Risk | Callable[..., Risk] = Risk.HIGH,
@@ -117,6 +105,7 @@ def gate(
         fn: A function or coroutine function. Not called until approved.
         approver: Asked when no policy decides; votes in the store from any other window count too.
         policies: Rules in order; the first with an opinion decides.
+        budgets: What bounds that: beyond any of them people are asked, whatever policies say.
         store: Where requests live. Without one they live in memory and end with the process.
         preview: Returns a `Preview` or one line of text: what the call would do. It is looked at
             again right before the call starts, and any difference stops it.
@@ -147,6 +136,7 @@ def gate(
             gate,
             approver=approver,
             policies=tuple(policies),  # an iterator would gate only the first function
+            budgets=tuple(budgets),
             store=store,
             preview=preview,
             risk=risk,
@@ -160,32 +150,25 @@ def gate(
             pin=pin,
             ask_again=ask_again,
         )
-    known = tool(fn)
-    hidden = owned(known, secret, "secret")
-    named = pin or {}
-    if shared := sorted(owned(known, named, "pin") & hidden):
-        raise TypeError(
-            f"a hidden value stands for nothing that could be shown: {', '.join(shared)}"
-        )
-    wiring = Wiring(
-        tool=known,
+    wiring = wired(
+        fn,
         approver=approver,
-        policies=tuple(policies),
-        store=MemoryStore() if store is None else store,
-        preview=by_name(preview, known, "preview") if preview else None,
-        risk=by_name(risk, known, "risk") if not isinstance(risk, Risk) else lambda _: risk,
-        environment=_environment(environment, known),
-        panel=_panel(panel, known, requester),
+        policies=policies,
+        budgets=budgets,
+        store=store,
+        preview=preview,
+        risk=risk,
+        environment=environment,
+        panel=panel,
         decide_within=decide_within,
         run_within=run_within,
         requester=requester,
-        reconcile=by_name(reconcile, known, "reconcile") if reconcile else None,
-        pin=dict(named),
+        reconcile=reconcile,
+        secret=secret,
+        pin=pin,
         ask_again=ask_again,
-        secret=hidden,
-        parameters=tuple(_parameter(known, name, name in hidden) for name in known.parameters),
     )
-    made = twin(fn, known, _async(wiring) if known.is_async else _sync(wiring))
+    made = twin(fn, wiring.tool, _async(wiring) if wiring.tool.is_async else _sync(wiring))
     return cast("Callable[P, T]", made)
 
 
@@ -193,7 +176,7 @@ def _sync(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
     def ask(receiver: Any, arguments: Mapping[str, Any]) -> Any:
         call = Call(receiver=receiver, real=arguments)
         dropped = partial(never_began, wiring)
-        stored, mine = _opened(wiring, call) or wait_for(_asked(wiring, call), dropped)
+        stored, mine = opened(wiring, call) or wait_for(asked(wiring, call), dropped)
         if not mine:
             return recorded(wiring, call, stored)
         with ending(wiring, call, stored) as end:
@@ -206,7 +189,7 @@ def _sync(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
 def _async(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
     async def ask(receiver: Any, arguments: Mapping[str, Any]) -> Any:
         call = Call(receiver=receiver, real=arguments)
-        stored, mine = _opened(wiring, call) or await _asked(wiring, call)
+        stored, mine = opened(wiring, call) or await asked(wiring, call)
         if not mine:
             return recorded(wiring, call, stored)
         with ending(wiring, call, stored) as end:
@@ -214,51 +197,3 @@ def _async(wiring: Wiring) -> Callable[[Any, Mapping[str, Any]], Any]:
         return told(stored, end.result)
 
     return ask
-
-
-def _opened(wiring: Wiring, call: Call) -> tuple[StoredRequest, bool] | None:
-    """Let the policies speak. Returns `None` when people have to."""
-    catch_up(wiring.store)
-    call.request = request = proposed(wiring, call)
-    if call.earlier is not None:
-        return None
-    decision = opinion(wiring, request)
-    if decision is None:
-        return None
-    call.ready = thaw(wiring, call, request.frozen)
-    stored = wiring.store.record(request, decision)
-    mine = stored.request.id == request.id and stored.state is State.EXECUTING
-    return (stored, mine) if mine or is_over(stored) else None
-
-
-async def _asked(wiring: Wiring, call: Call) -> tuple[StoredRequest, bool]:
-    """Bring the call before people, or go on with what an earlier attempt has begun."""
-    if call.earlier is None:
-        stored = wiring.store.submit(await seen(wiring, call, call.request))
-    else:
-        stored = wiring.store.get(call.earlier.request.id)
-    return await settled(wiring, call, stored)
-
-
-def _environment(
-    environment: str | Callable[..., str], known: Tool
-) -> Callable[[Mapping[str, Any]], str]:
-    if isinstance(environment, str):
-        return lambda _: environment
-    return by_name(environment, known, "environment")
-
-
-def _panel(
-    panel: Panel | Callable[..., Panel], known: Tool, requester: str
-) -> Callable[[Mapping[str, Any]], Panel]:
-    """Check that somebody can be reached before the first call is made."""
-    if not isinstance(panel, Panel):
-        return by_name(panel, known, "panel")
-    reachable(panel, (requester,))
-    return lambda _: panel
-
-
-def _parameter(known: Tool, name: str, secret: bool) -> Parameter:
-    annotation = known.annotations.get(name, "")
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return Parameter(name=name, annotation=text, secret=secret)

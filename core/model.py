@@ -185,6 +185,63 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a request stands among those that are reviewed together.
+
+    Attributes:
+        id: Of the batch; safe in a URL.
+        number: Of this call in its batch, from 1.
+        of: How many calls the batch had when this was asked.
+        needs: Numbers of the calls whose results are arguments of this one.
+        beside: What policies decide of the same batch, a line each; only the first request that
+            people are asked about has them.
+    """
+
+    id: str
+    number: int
+    of: int
+    needs: tuple[int, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one call takes out of a budget.
+
+    Attributes:
+        budget: Its name, as people read it: "refunds a day".
+        key: Whose budget it is, such as a customer's; empty when there is one for all.
+        amount: What the call takes, at least 0.
+        limit: How much there is within `within`.
+        places: Decimals with which people read these numbers: 2 where 1999 means 19.99.
+        unit: What they count, such as "EUR"; may be empty.
+        elsewhere: What was spent of it outside the store.
+    """
+
+    budget: str
+    key: str = ""
+    amount: int = 1
+    limit: int
+    within: timedelta
+    places: int = 0
+    unit: str = ""
+    elsewhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a budget is gone.
+
+    Attributes:
+        used: By calls that succeeded, from then on, for as long as the budget counts.
+        reserved: By calls that wait, run, or may have happened.
+    """
+
+    used: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
     """One call that waits for a decision. It has not run yet.
 
@@ -206,6 +263,8 @@ class ApprovalRequest:
         problem: Why the last edit was not taken; for the person, not for the agent.
         remarks: What the gate has to say to whoever decides: which value a name stood for when
             it was asked, or why it is asked once more.
+        batch: Its place in a batch; `None` when it is decided alone.
+        charges: What it takes out of budgets, for as long as it may still happen or has.
         asked_at: When the agent asked; timezone-aware, UTC.
         expires_at: The first instant at which nobody can decide it any more.
         run_within: How long an approval stays good.
@@ -229,6 +288,8 @@ class ApprovalRequest:
     revision: int = 0
     problem: str = ""
     remarks: tuple[str, ...] = ()
+    batch: Place | None = None
+    charges: tuple[Charge, ...] = ()
     id: str = field(default_factory=new_id)
     asked_at: datetime = field(default_factory=utc_now)
     expires_at: datetime = END_OF_TIME
@@ -389,6 +450,9 @@ class Store(Protocol):
     def submit(self, request: ApprovalRequest, /) -> StoredRequest:
         """Keep a new request as pending, or return the one with the same key and origin.
 
+        What it takes out of budgets is reserved, even beyond them: people decide about it, and
+        its remarks tell them how much of each is gone.
+
         Raises:
             ActionChanged: The key is taken by another call.
             Rejected: The stop button is pressed, or the requester has too many open requests.
@@ -396,7 +460,15 @@ class Store(Protocol):
         ...
 
     def record(self, request: ApprovalRequest, decision: Approve | Reject, /) -> StoredRequest:
-        """Keep a request that a policy has decided: claimed at once, or rejected. One commit."""
+        """Keep a request that a policy has decided: claimed at once, or rejected. One commit.
+
+        Raises:
+            OverBudget: It is approved, and takes more out of a budget than is left.
+        """
+        ...
+
+    def usage(self, charge: Charge, /) -> Usage:
+        """Return how much is gone of the budget that a charge is on, without what is elsewhere."""
         ...
 
     def get(self, request_id: str, /) -> StoredRequest:
@@ -432,8 +504,14 @@ class Store(Protocol):
         """Withdraw a request that has not started."""
         ...
 
-    def claim(self, request_id: str, /, *, digest: str, panel: Panel) -> StoredRequest:
+    def claim(
+        self, request_id: str, /, *, digest: str, panel: Panel, bound: str = ""
+    ) -> StoredRequest:
         """Start an approved request: true for one caller, once, before the function runs.
+
+        Args:
+            bound: Digest of the arguments it runs with, where results have taken the place of
+                what stood for them; for the audit trail.
 
         Raises:
             StoreError: Not approved, expired, claimed already, or the trail does not explain it.
@@ -545,6 +623,10 @@ class StoreError(RuntimeError):
 
 class NotCounted(StoreError):
     """A vote that came too late, twice, from the wrong person or for another version."""
+
+
+class OverBudget(StoreError):
+    """A policy would let it through, and a budget does not; so people are asked."""
 
 
 class Unencodable(TypeError):

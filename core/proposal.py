@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from .call import Call, Wiring
+from .call import Call, Slot, Wiring
 from .canonical import decode, digest
 from .freezing import as_shown, freeze, nameless, sealed
 from .model import (
+    ActionChanged,
     ApprovalRequest,
     Approve,
+    Charge,
     Panel,
     Policy,
     Preview,
@@ -26,11 +29,15 @@ from .model import (
     utc_now,
 )
 from .pinning import pinned
-from .runs import current
+from .placeholders import still_said
+from .runs import Run, current
 from .waiting import in_thread
 
 THE_GATE = "gate"
 """Who withdraws a call that is no longer what was approved."""
+
+THE_BATCH = "batch"
+"""Who withdraws a call to ask about it anew, because a result is not what was shown for it."""
 
 
 def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
@@ -44,11 +51,14 @@ def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
     action, now = tool.action, utc_now()
     arguments = decode(frozen, call.types, strict=True)
     environment = placed(wiring, arguments)
-    origin = digest("origin", action.encode(), environment.encode(), frozen)
+    slot = call.slot
+    asked_for = digest("origin", action.encode(), environment.encode(), frozen)
+    origin = slot.origin if slot else asked_for
     key = _key(wiring, call, origin)
-    remarks: tuple[str, ...] = ()
+    remarks = slot.remarks if slot else ()
     if wiring.pin and call.earlier is None:
-        frozen, remarks = pinned(wiring, call, frozen)
+        frozen, meant = pinned(wiring, call, frozen)
+        remarks = (*meant, *remarks)
         arguments = decode(frozen, call.types, strict=True)
     acting_for = work.acting_for if work else ""
     risk, panel = weighed(wiring, arguments, acting_for)
@@ -68,6 +78,7 @@ def proposed(wiring: Wiring, call: Call) -> ApprovalRequest:
         run=work.name if work else "",
         key=key,
         remarks=remarks,
+        batch=slot.place if slot else None,
         asked_at=now,
         expires_at=now + wiring.decide_within,
         run_within=wiring.run_within,
@@ -82,12 +93,38 @@ def _key(wiring: Wiring, call: Call, origin: str) -> str:
     call.earlier, work = None, current.get()
     if work is None:
         return ""
+    if call.slot is not None:
+        key, call.earlier = _slot_key(wiring, call.slot, work)
+        return key
     objects = nameless(wiring, call)
     while True:
         action = wiring.tool.action
         key, call.earlier = work.key(wiring.store, wiring.requester, action, origin, objects)
         if not (wiring.ask_again and call.earlier and _is_withdrawn(call.earlier)):
             return key
+
+
+def _slot_key(wiring: Wiring, slot: Slot, work: Run) -> tuple[str, StoredRequest | None]:
+    """Return the same for a place in a batch, whose number is the key.
+
+    Raises:
+        ActionChanged: The run had asked for something else there.
+    """
+    for attempt in count(1):
+        key = slot.key if attempt == 1 else f"{slot.key}.{attempt}"
+        earlier = work.placed(wiring.store, wiring.requester, key)
+        if earlier is not None and earlier.request.origin != slot.origin:
+            raise ActionChanged(work.differs(wiring.tool.name, earlier))
+        if earlier is None or not is_to_be_asked_again(wiring, earlier):
+            return key, earlier
+    raise AssertionError("numbers do not end")
+
+
+def is_to_be_asked_again(wiring: Wiring, stored: StoredRequest) -> bool:
+    """Whether a request of a batch was withdrawn only to be brought before people anew."""
+    is_batch = isinstance(stored.decision, Reject) and stored.decision.by == THE_BATCH
+    by_batch = stored.state is State.CANCELLED and is_batch
+    return by_batch or bool(wiring.ask_again and _is_withdrawn(stored))
 
 
 def _is_withdrawn(stored: StoredRequest) -> bool:
@@ -124,6 +161,7 @@ def again(wiring: Wiring, call: Call, request: ApprovalRequest, because: str) ->
         panel=panel,
         preview=None,
         problem="",
+        charges=(),
         remarks=(because,),
         asked_at=now,
         expires_at=now + wiring.decide_within,
@@ -208,12 +246,44 @@ async def looked(wiring: Wiring, call: Call, request: ApprovalRequest) -> Approv
     return replace(request, preview=preview, digest=sealed_with)
 
 
+def charged(wiring: Wiring, request: ApprovalRequest) -> ApprovalRequest:
+    """Return the request with what it takes out of each budget.
+
+    Raises:
+        Rejected: That cannot be told.
+    """
+    if not wiring.budgets or request.charges:
+        return request
+    try:
+        charges = tuple(_whole(budget(request)) for budget in wiring.budgets)
+        if len({(charge.budget, charge.key) for charge in charges}) < len(charges):
+            raise ValueError("two budgets of one name")
+    except Exception as error:
+        why = f"what it takes out of a budget is unknown ({type(error).__name__}: {error})"
+        text = f"{request.name} was not run: {why}"
+        raise Rejected(text, request_id=request.id) from None
+    return replace(request, charges=charges)
+
+
+def _whole(charge: object) -> Charge:
+    if not isinstance(charge, Charge):
+        raise TypeError(f"{type(charge).__name__} is no charge")
+    numbers = (charge.amount, charge.limit, charge.elsewhere)
+    if (
+        any(type(number) is not int for number in numbers)
+        or min(charge.amount, charge.elsewhere) < 0
+    ):
+        raise ValueError(f"{charge.amount} is no amount")
+    return charge
+
+
 async def seen(wiring: Wiring, call: Call, request: ApprovalRequest) -> ApprovalRequest:
     """Return the request with its preview, for the people who will be asked.
 
     Raises:
         Rejected: What it would do could not be found out.
     """
+    request = charged(wiring, request)
     try:
         return await looked(wiring, call, request)
     except Exception as error:
@@ -231,6 +301,7 @@ def edited(
     arguments = decode(frozen, call.types, strict=True)
     environment = placed(wiring, arguments)
     risk, panel = weighed(wiring, arguments, request.acting_for)
+    place, said = still_said(request, arguments)
     return replace(
         request,
         arguments=arguments,
@@ -239,7 +310,9 @@ def edited(
         risk=risk,
         panel=panel,
         environment=environment,
-        remarks=remarks,
+        remarks=(*remarks, *said),
+        batch=place,
+        charges=(),
         preview=None,
         revision=request.revision + 1,
         problem="",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 
-from .model import ActionChanged, Rejected, Store, StoredRequest
+from .model import ActionChanged, Rejected, State, Store, StoredRequest, StoreError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +52,29 @@ class Run:
     _histories: dict[tuple[int, str], dict[str, _History]] = field(
         default_factory=dict[tuple[int, str], dict[str, _History]]
     )
+    _places: dict[tuple[int, str, str], StoredRequest] = field(
+        default_factory=dict[tuple[int, str, str], StoredRequest]
+    )
+    _batches: list[object] = field(default_factory=list[object])
+
+    def ordinal(self, batch: object) -> int:
+        """Return which batch of this run it is, from 1, in the order in which they began."""
+        with self._lock:
+            if not any(one is batch for one in self._batches):
+                self._batches.append(batch)
+            return 1 + next(n for n, one in enumerate(self._batches) if one is batch)
+
+    def placed(self, store: Store, requester: str, key: str) -> StoredRequest | None:
+        """Return what an earlier attempt has asked at a place in a batch."""
+        with self._lock:
+            self._of(store, requester)
+            return self._places.get((id(store), requester, key))
+
+    def replaced(self, store: Store, stored: StoredRequest) -> None:
+        """Keep in mind that what was asked at a place in a batch was withdrawn."""
+        request = stored.request
+        with self._lock:
+            self._places[id(store), request.requester, request.key] = stored
 
     def key(
         self, store: Store, requester: str, action: str, origin: str, objects: list[object]
@@ -76,7 +99,8 @@ class Run:
                     return stored.request.key, history.unclaimed.pop(number)
             free = history.next()
             if skipped := [n for n in history.unclaimed if n < free]:
-                raise ActionChanged(self._differs(history.unclaimed[min(skipped)]))
+                unclaimed = history.unclaimed[min(skipped)]
+                raise ActionChanged(self.differs(unclaimed.request.name, unclaimed))
             history.taken.add(free)
             return f"{action}#{free}", None
 
@@ -85,6 +109,9 @@ class Run:
         if place not in self._histories:
             found = self._histories[place] = dict[str, _History]()
             for stored in store.of_run(requester, self.name):
+                if stored.request.batch is not None:
+                    self._places[*place, stored.request.key] = stored
+                    continue
                 history = found.setdefault(stored.request.action, _History())
                 number = int(stored.request.key.rpartition("#")[2])
                 history.unclaimed[number] = stored
@@ -99,10 +126,11 @@ class Run:
             " each of them, or make them values, such as frozen dataclasses"
         )
 
-    def _differs(self, earlier: StoredRequest) -> str:
+    def differs(self, name: str, earlier: StoredRequest) -> str:
+        """Say that `earlier` is not what is asked now."""
         request = earlier.request
         return (
-            f"{request.name} was not run: run {self.name!r} was recorded with another call here"
+            f"{name} was not run: run {self.name!r} was recorded with another call here"
             f" (request {request.id[:8]}, {earlier.state.value.lower()}). Repeat that call, or"
             " start a run of another name"
         )
@@ -133,3 +161,15 @@ def run(name: str, *, acting_for: str = "") -> Generator[Run]:
         yield work
     finally:
         current.reset(token)
+
+
+def withdraw(store: Store, name: str, *, requester: str = "agent") -> None:
+    """Take back what a run has asked and not begun, when nobody comes back to that run.
+
+    Otherwise somebody could still say yes, and nothing would come of it.
+    """
+    for stored in store.of_run(requester, name):
+        if stored.state in {State.PENDING, State.APPROVED}:
+            with suppress(StoreError):  # decided, or expired, this very moment
+                because = "whoever asked has stopped waiting"
+                store.cancel(stored.request.id, by=requester, because=because)

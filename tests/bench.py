@@ -21,7 +21,7 @@ from core import ApprovalRequest, Approve, MemoryStore, SqliteStore, gate
 from core.canonical import digest, encode
 from core.stores.sqlite_file import library
 
-from . import bench_dashboard, bench_deploy, bench_peer, bench_wake
+from . import bench_batch, bench_dashboard, bench_deploy, bench_peer, bench_wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +243,26 @@ def deploy(folder: Path) -> list[Row]:
     ]
 
 
+def batch(folder: Path) -> list[Row]:
+    """A thousand calls in one batch, next to as many that are asked alone."""
+    return [
+        Row(
+            section="batch",
+            name=found.name,
+            value=found.seconds * 1e3,
+            unit="ms",
+            ratio=found.seconds / found.base if found.base else 0.0,
+            to="asked alone" if found.base else "",
+        )
+        for found in bench_batch.measure(folder)
+    ]
+
+
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "calls": calls,
     "wake": wake,
     "pending": pending,
+    "batch": batch,
     "dashboard": dashboard,
     "deploy": deploy,
 }

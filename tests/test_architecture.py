@@ -19,7 +19,7 @@ FACADES = [CORE / "__init__.py"]
 POLICIES = sorted((CORE / "policies").glob("*.py"))
 
 # Whoever draws on a terminal needs rich at once; everybody else does without.
-WITH_TEXT = [file for name in ("terminal", "story") for file in find(name).files]
+WITH_TEXT = [file for name in ("terminal", "together", "story") for file in find(name).files]
 DRAWING = [CORE / file for file in WITH_TEXT if file.parts[0] == "approvers"]
 
 # A window that is a web application needs its framework at once; its package does not.

@@ -30,6 +30,7 @@ from core import (
     run,
 )
 from core.display import shown
+from core.runs import withdraw
 
 WORKER = Path(__file__).with_name("run_worker.py")
 
@@ -590,3 +591,27 @@ def test_a_rejection_of_the_first_attempt_does_not_touch_the_second_call(store):
             with pytest.raises(Rejected, match="only drafts"):
                 gated("orders")
             assert gated("drafts") == "deleted drafts"
+
+
+def test_what_a_run_leaves_waiting_can_be_taken_back(store):
+    """Only what has not begun, and only of that run: a yes for it would come to nothing."""
+
+    async def tool(x: int) -> int:
+        return x
+
+    async def work():
+        gated = gate(tool, approver=Silent(), store=store)
+        calls = []
+        for name in ("left", "kept"):
+            with run(name):
+                calls.append(asyncio.create_task(gated(1)))
+        await soon(lambda: len(store.pending()) == 2)
+        withdraw(store, "left")
+        assert [stored.request.run for stored in store.pending()] == ["kept"]
+        with pytest.raises(Rejected, match="stopped waiting"):
+            await calls[0]
+        withdraw(store, "kept")
+        with pytest.raises(Rejected, match="stopped waiting"):
+            await calls[1]
+
+    asyncio.run(work())

@@ -487,7 +487,7 @@ def test_a_place_in_the_line_can_be_left(person):
         return second.cancelled(), await third
 
     assert asyncio.run(three()) == (True, Approve(by="ana"))
-    assert not terminal_module._Turn._line
+    assert not terminal_module.InTurn._line
 
 
 def test_the_loop_goes_on_while_a_person_thinks(person):

@@ -8,7 +8,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import assert_never
 
@@ -33,7 +33,8 @@ from core.approvers.story import Story
 from core.approvers.terminal import Terminal
 from core.audit import verify
 from core.display import safe
-from core.model import State, StoredRequest, new_id
+from core.model import StoredRequest, new_id
+from core.runs import withdraw
 from core.stores.open import open_store
 
 from .agent import INSTRUCTIONS, Says, Sees, Step, bring
@@ -190,15 +191,6 @@ def wired(options: argparse.Namespace) -> Generator[Tools]:
                 yield gated(project, approver(options, store), store=store, environ=os.environ)
             finally:
                 withdraw(store, work.name)
-
-
-def withdraw(store: Store, name: str) -> None:
-    """Take back what still waits: nobody comes back to this run, so a yes would ship nothing."""
-    for stored in store.of_run("agent", name):
-        if stored.state in {State.PENDING, State.APPROVED}:
-            with suppress(StoreError):  # decided, or expired, this very moment
-                because = "whoever asked has stopped waiting"
-                store.cancel(stored.request.id, by="agent", because=because)
 
 
 def unresolved(options: argparse.Namespace, stored: StoredRequest) -> str:

@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from rich.text import Text
 
-from ..display import Shown, safe, shown
+from ..display import Shown, place_text, safe, shown
 from ..model import END_OF_TIME, ApprovalRequest, Panel, Preview, Quote, Risk, Table, utc_now
 
 MAX_SHOWN = 200_000
@@ -130,6 +130,8 @@ def _about(request: ApprovalRequest, now: datetime, width: int) -> list[Text]:
     ]
     if request.run:
         rows.append(("run", Text(safe(request.run))))
+    if request.batch is not None:
+        rows.append(("batch", Text(place_text(request.batch))))
     if request.panel != Panel():
         rows.append(("votes", Text(_votes(request.panel))))
     if request.revision:

@@ -48,7 +48,7 @@ class Terminal:
     device: str = "/dev/tty"
 
     async def __call__(self, request: ApprovalRequest, /) -> Decision:
-        async with _Turn():
+        async with InTurn():
             try:
                 tty = Teletype(self.device)
             except NoTerminal as nobody:
@@ -57,7 +57,7 @@ class Terminal:
             return replace(decision, window=at("terminal"))
 
 
-class _Turn:
+class InTurn:
     """A place in the one line of all who want the terminal, over threads and event loops."""
 
     _lock = threading.Lock()
@@ -154,8 +154,8 @@ def _attempt(tty: Teletype, request: ApprovalRequest, by: str, pressed: str) -> 
             made = changes(tty, request)
             return Edit(by=by, arguments=made) if made else None
         case _:
-            reason = _reason(tty)
-            return Reject(by=by, reason=reason) if reason else None
+            why = reason(tty)
+            return Reject(by=by, reason=why) if why else None
 
 
 def _is_meant(tty: Teletype, request: ApprovalRequest) -> bool:
@@ -170,11 +170,11 @@ def _is_meant(tty: Teletype, request: ApprovalRequest) -> bool:
     return False
 
 
-def _reason(tty: Teletype) -> str:
+def reason(tty: Teletype) -> str:
     """Return why not, for the agent; empty when the person stepped back."""
-    while (reason := ask(tty, "why, and what instead? ")) is not None:
-        if reason.strip():
-            return reason.strip()
+    while (why := ask(tty, "why, and what instead? ")) is not None:
+        if why.strip():
+            return why.strip()
         say(tty, "The agent needs a reason; Escape goes back.")
     return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from ..display import Shown, safe, shown
+from ..display import Shown, place_text, safe, shown
 from ..model import (
     END_OF_TIME,
     ApprovalRequest,
@@ -96,7 +96,9 @@ def brief(request: ApprovalRequest) -> Ink:
     text = text.replace("\n", safe("\n"))
     if len(text) > LONGEST_BRIEF:
         text = f"{text[:LONGEST_BRIEF]}… +{len(text) - LONGEST_BRIEF:,} characters, see show"
-    return Ink(f"{line(request.name)}({text})")
+    place = request.batch
+    batch = f" [{place_text(place)}, batch {line(place.id[:SHORT_ID])}]" if place else ""
+    return Ink(f"{line(request.name)}({text}){batch}")
 
 
 def _quoted(argument: Shown) -> str:
@@ -132,6 +134,9 @@ def _facts(stored: StoredRequest, now: datetime) -> Iterator[tuple[str, str]]:
     yield "asked by", request.requester
     yield "on behalf of", request.acting_for
     yield "run", request.run
+    if request.batch is not None:
+        yield "batch", f"{place_text(request.batch)} (batch {request.batch.id})"
+        yield from (("beside it", text) for text in request.batch.beside)
     yield "asked at", instant(request.asked_at)
     yield from _deadline(stored, now)
     yield "votes", f"{approvals(stored)} of {request.panel.votes}"

@@ -17,6 +17,7 @@ from ..model import (
     ApprovalRequest,
     Approve,
     AuditRecord,
+    Charge,
     Edit,
     Outcome,
     Panel,
@@ -25,14 +26,15 @@ from ..model import (
     State,
     StoredRequest,
     StoreError,
+    Usage,
     utc_now,
 )
-from . import rules
+from . import budgets, rules
 from .executor import is_gone, this_process
 from .known import KnownRows, unexplained
 from .rows import Row, instant, micros, to_row
 from .rules import Step
-from .transaction import Head, Transaction
+from .transaction import Entry, Head, Transaction
 
 MOVING = frozenset({State.PENDING, State.APPROVED})
 
@@ -78,6 +80,7 @@ class BaseStore(ABC):
             if found := self._existing(tx, request):
                 return found
             self._take(tx, request)
+            request = budgets.told(tx, request, self._now(tx.head()))
             limit = self._open_limit
             if tx.open_requests(request.requester) >= limit:
                 text = (
@@ -93,8 +96,15 @@ class BaseStore(ABC):
             if found := self._existing(tx, request):
                 return found
             self._take(tx, request)
-            now = instant(self._now(tx.head()))
-            return self._insert(tx, rules.recorded(request, decision, self._executor(), now))
+            now = self._now(tx.head())
+            if request.charges and isinstance(decision, Approve):
+                budgets.afford(tx, request, now)
+            step = rules.recorded(request, decision, self._executor(), instant(now))
+            return self._insert(tx, step)
+
+    def usage(self, charge: Charge, /) -> Usage:
+        with self._read() as tx:
+            return budgets.usage(tx, charge, self._now(tx.head()))
 
     def get(self, request_id: str, /) -> StoredRequest:
         with self._read() as tx:
@@ -123,6 +133,9 @@ class BaseStore(ABC):
         return self._change(request_id, lambda stored, _: rules.refused(stored, problem))
 
     def revise(self, request: ApprovalRequest, edit: Edit, /, *, changed: str) -> StoredRequest:
+        if request.charges:
+            with self._read() as tx:
+                request = budgets.told(tx, request, self._now(tx.head()))
         return self._change(
             request.id, lambda stored, _: rules.revised(stored, request, edit, changed)
         )
@@ -132,9 +145,13 @@ class BaseStore(ABC):
             request_id, lambda stored, _: rules.cancelled(stored, by=by, because=because)
         )
 
-    def claim(self, request_id: str, /, *, digest: str, panel: Panel) -> StoredRequest:
+    def claim(
+        self, request_id: str, /, *, digest: str, panel: Panel, bound: str = ""
+    ) -> StoredRequest:
         def rule(stored: StoredRequest, _: datetime) -> Step:
-            return rules.claimed(stored, digest=digest, panel=panel, executor=self._executor())
+            return rules.claimed(
+                stored, digest=digest, panel=panel, executor=self._executor(), bound=bound
+            )
 
         return self._change(request_id, rule)
 
@@ -226,11 +243,22 @@ class BaseStore(ABC):
         with self._read() as tx:
             rows = tx.search("", "", "", -(2**62), 2**62, 2**62)
             last = {record.request_id: record for record in tx.trail(0, 2**62)}
+            entered = tx.entered()
         last.pop("", None)
         for row in rows:
-            if problem := unexplained(row, last.pop(row.id, None)):
+            record = last.pop(row.id, None)
+            if problem := unexplained(row, record):
                 yield problem
+            elif record and self._due_entries(row, record) != entered.pop(row.id, []):
+                yield f"what request {row.id} takes out of budgets is not as it should be"
+        yield from (f"budgets hold an unknown request {one}" for one in entered)
         yield from (f"request {one} is gone, and the audit trail knows it" for one in last)
+
+    def _due_entries(self, row: Row, last: AuditRecord) -> list[Entry]:
+        """Return what a request has to stand for in budgets, by its own row and record."""
+        stored = self._known.read(row)
+        due = budgets.entries(stored, micros(last.at)) if stored.request.charges else []
+        return sorted(due, key=lambda entry: (entry.budget, entry.key))
 
     def _existing(self, tx: Transaction, request: ApprovalRequest) -> StoredRequest | None:
         """Return the request under the same key.
@@ -280,12 +308,19 @@ class BaseStore(ABC):
     def _insert(self, tx: Transaction, step: Step) -> StoredRequest:
         row = to_row(step.after)
         tx.insert(row, step.after)
-        return self._known.keep(row, step.after, self._append_step(tx, step, row))
+        return self._kept(tx, step, row)
 
     def _update(self, tx: Transaction, step: Step) -> StoredRequest:
         row = to_row(step.after, self._known.text_of(step.after.request))
         tx.update(row, step.after)
-        return self._known.keep(row, step.after, self._append_step(tx, step, row))
+        return self._kept(tx, step, row)
+
+    def _kept(self, tx: Transaction, step: Step, row: Row) -> StoredRequest:
+        """Write the audit record of a step, and what the request takes out of budgets now."""
+        record = self._append_step(tx, step, row)
+        if step.after.request.charges:
+            tx.enter(row.id, budgets.entries(step.after, micros(record.at)))
+        return self._known.keep(row, step.after, record)
 
     def _all_sound(self, tx: Transaction, rows: Sequence[Row]) -> list[StoredRequest]:
         """Return those that the trail explains; a step must not make good a forged one."""

@@ -9,13 +9,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import dropwhile, islice
+from operator import attrgetter
 
 from ..audit import START
 from ..model import AuditRecord, State, StoredRequest, same, utc_now
 from .base import BaseStore
 from .executor import this_process
 from .rows import Row, micros
-from .transaction import Head
+from .transaction import Entry, Head
 from .watching import Watchers
 
 
@@ -78,6 +79,7 @@ class _Tables:
         self.records: list[AuditRecord] = []
         self.last_record: dict[str, AuditRecord] = {}
         self.flags: dict[str, str] = {}
+        self.charges: dict[str, tuple[Entry, ...]] = {}
         self.undo: deque[Callable[[], object]] = deque()
 
     def commit(self) -> None:
@@ -187,6 +189,27 @@ class _Tables:
             )
 
         return [*islice((row for row in reversed(self.rows.values()) if fits(row)), limit)]
+
+    def enter(self, request_id: str, entries: Sequence[Entry], /) -> None:
+        before = self.charges.get(request_id, ())
+        self.charges[request_id] = tuple(entries)
+        self.undo.append(lambda: self.charges.__setitem__(request_id, before))
+
+    def entered(self) -> dict[str, list[Entry]]:
+        order = attrgetter("budget", "key")
+        return {one: sorted(found, key=order) for one, found in self.charges.items() if found}
+
+    def usage(self, budget: str, key: str, since: int, but: str, /) -> tuple[int, int]:
+        used = reserved = 0
+        for request_id, entries in self.charges.items():
+            for one in entries:
+                if (one.budget, one.key) != (budget, key) or request_id == but:
+                    continue
+                if one.used_at is None:
+                    reserved += one.amount
+                elif one.used_at > since:
+                    used += one.amount
+        return used, reserved
 
     def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
         return self.records[after : after + limit]

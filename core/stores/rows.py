@@ -14,11 +14,13 @@ from ..model import (
     ApprovalRequest,
     Approve,
     BoundFile,
+    Charge,
     Decision,
     Edit,
     Outcome,
     Panel,
     Parameter,
+    Place,
     Preview,
     Quote,
     Reject,
@@ -97,7 +99,20 @@ def request_text(request: ApprovalRequest) -> str:
         *([request.remarks] if request.remarks else []),
     )
     frozen, preview = request.frozen.decode(), preview_text(request.preview)
-    return f"[{dumps(fields)},{frozen or 'null'},{preview}]"
+    more = ""
+    if request.batch is not None or request.charges:
+        place = None if request.batch is None else _place(request.batch)
+        more = f",{dumps(place)},{dumps([*map(_charge, request.charges)])}"
+    return f"[{dumps(fields)},{frozen or 'null'},{preview}{more}]"
+
+
+def _place(place: Place) -> list[Any]:
+    return [place.id, place.number, place.of, place.needs, place.beside]
+
+
+def _charge(charge: Charge) -> list[Any]:
+    numbers = [charge.amount, charge.limit, charge.within // MICROSECOND, charge.places]
+    return [charge.budget, charge.key, *numbers, charge.unit, charge.elsewhere]
 
 
 def preview_text(preview: Preview | None) -> str:
@@ -172,7 +187,8 @@ def _read_row(row: Row) -> StoredRequest:
 
 def read_request(text: str) -> ApprovalRequest:
     """Return the request that `request_text` was given."""
-    fields, arguments, preview = json.loads(text)
+    found: list[Any] = [*json.loads(text), None, ()]
+    fields, arguments, preview, place, charges = found[:5]
     frozen = b"" if arguments is None else _compact(arguments)
     (id_, action, digest, origin, version, risk, environment, panel, requester, acting_for) = (
         fields[:10]
@@ -198,9 +214,30 @@ def read_request(text: str) -> ApprovalRequest:
         revision=revision,
         problem=problem,
         remarks=tuple(*fields[18:]),
+        batch=_read_place(place) if place else None,
+        charges=tuple(_read_charge(charge) for charge in charges),
         asked_at=instant(asked_at),
         expires_at=instant(expires_at),
         run_within=timedelta(microseconds=run_within),
+    )
+
+
+def _read_place(found: list[Any]) -> Place:
+    id_, number, of, needs, beside = found
+    return Place(id=id_, number=number, of=of, needs=tuple(needs), beside=tuple(beside))
+
+
+def _read_charge(found: list[Any]) -> Charge:
+    budget, key, amount, limit, within, places, unit, elsewhere = found
+    return Charge(
+        budget=budget,
+        key=key,
+        amount=amount,
+        limit=limit,
+        within=timedelta(microseconds=within),
+        places=places,
+        unit=unit,
+        elsewhere=elsewhere,
     )
 
 

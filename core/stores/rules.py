@@ -199,7 +199,9 @@ def cancelled(stored: StoredRequest, *, by: str, because: str) -> Step:
     return Step(after=after, event="cancelled", by=by, details={"because": because})
 
 
-def claimed(stored: StoredRequest, *, digest: str, panel: Panel, executor: str) -> Step:
+def claimed(
+    stored: StoredRequest, *, digest: str, panel: Panel, executor: str, bound: str = ""
+) -> Step:
     """An approved request starts; whoever gets here first is the only one.
 
     Raises:
@@ -218,7 +220,8 @@ def claimed(stored: StoredRequest, *, digest: str, panel: Panel, executor: str) 
             f"{request.name} was not run: those who approved it are no longer enough",
             request_id=request.id,
         )
-    return Step(after=after, event="executing", by=request.requester, details={"digest": digest})
+    details = {"digest": digest, **({"bound": bound} if bound else {})}
+    return Step(after=after, event="executing", by=request.requester, details=details)
 
 
 def finished(stored: StoredRequest, outcome: Outcome, state: State, executor: str) -> Step:

@@ -101,5 +101,19 @@ _VERSION_1 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    """
+    CREATE TABLE charges (
+        budget TEXT NOT NULL,
+        key TEXT NOT NULL,
+        amount INTEGER NOT NULL CHECK (amount >= 0),
+        used_at INTEGER,
+        request TEXT NOT NULL REFERENCES requests (id)
+    ) STRICT
+    """,
+    "CREATE INDEX charges_by_budget ON charges (budget, key, used_at, amount, request)",
+    "CREATE UNIQUE INDEX charges_by_request ON charges (request, budget, key)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """Statements per version, applied in order in one transaction; only ever appended to."""

@@ -9,7 +9,7 @@ from typing import Any
 from ..audit import START
 from ..model import END_OF_TIME, AuditRecord, State, StoredRequest, StoreError, same
 from .rows import Row, instant, micros
-from .transaction import Head
+from .transaction import Entry, Head
 
 LAST = micros(END_OF_TIME)
 _ROW = "SELECT id, state, request, progress FROM requests"
@@ -151,6 +151,29 @@ class Tables:
             values += [same(person), same(person)]
         query = f"{_ROW} WHERE {' AND '.join(conditions)} ORDER BY n DESC LIMIT ?"
         return _rows(self._run(query, (*values, limit)))
+
+    def enter(self, request_id: str, entries: Sequence[Entry], /) -> None:
+        self._run("DELETE FROM charges WHERE request = ?", (request_id,))
+        for one in entries:
+            values = (one.budget, one.key, one.amount, one.used_at, request_id)
+            self._run("INSERT INTO charges VALUES (?, ?, ?, ?, ?)", values)
+
+    def entered(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        query = "SELECT request, budget, key, amount, used_at FROM charges ORDER BY budget, key"
+        for request, *values in self._run(query):
+            found.setdefault(request, []).append(Entry(*values))
+        return found
+
+    def usage(self, budget: str, key: str, since: int, but: str, /) -> tuple[int, int]:
+        query = (
+            "SELECT (SELECT coalesce(sum(amount), 0) FROM charges"
+            " WHERE budget = ?1 AND key = ?2 AND used_at > ?3 AND request <> ?4),"
+            " (SELECT coalesce(sum(amount), 0) FROM charges"
+            " WHERE budget = ?1 AND key = ?2 AND used_at IS NULL AND request <> ?4)"
+        )
+        used, reserved = self._run(query, (budget, key, since, but)).fetchone()
+        return used, reserved
 
     def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
         query = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -19,6 +19,20 @@ class Head:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one request takes out of one budget.
+
+    Attributes:
+        used_at: Since when it is used, microseconds since 1970; `None` while it is reserved.
+    """
+
+    budget: str
+    key: str
+    amount: int
+    used_at: int | None
+
+
 class Transaction(Protocol):
     """One consistent state, read and written. Instants are microseconds since 1970."""
 
@@ -38,4 +52,7 @@ class Transaction(Protocol):
     def search(
         self, state: str, action: str, person: str, since: int, until: int, limit: int, /
     ) -> Sequence[Row]: ...
+    def enter(self, request_id: str, entries: Sequence[Entry], /) -> None: ...
+    def entered(self) -> dict[str, list[Entry]]: ...
+    def usage(self, budget: str, key: str, since: int, but: str, /) -> tuple[int, int]: ...
     def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]: ...

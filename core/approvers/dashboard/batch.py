@@ -21,6 +21,7 @@ from .finding import ID, done
 from .inbox import FILTERS, wanted
 from .pages import Problem, field, form, looked_up, needs, page, to
 from .people import Person, Role
+from .queued import Graph, graph
 from .totals import alone, columns, groups, items, totals
 from .tray import tray
 
@@ -44,6 +45,10 @@ class Result:
 async def look(request: Request) -> Response:
     """Show what was picked side by side, or what there is to pick."""
     given = request.query_params
+    if given.get("batch"):
+        queued = await graph(request, given["batch"])
+        more = max(0, len(queued.waiting) - MOST)
+        return await _together(request, queued.waiting[:MOST], more=more, queued=queued)
     picked = _ids(given.getlist("id"))
     if picked:
         return await _together(request, picked)
@@ -81,6 +86,7 @@ async def _together(
     wrong: str = "",
     reason: str = "",
     status: int = 200,
+    queued: Graph | None = None,
 ) -> Response:
     who = person(request)
     found = await looked_up(_found, context(request).store, picked)
@@ -103,6 +109,7 @@ async def _together(
         "wrong": wrong,
         "reason": reason,
         "longest": LONGEST_NOTE,
+        "queued": queued,
     }
     return page(request, "batch.html", status=status, **values)
 

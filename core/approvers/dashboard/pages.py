@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from ...display import safe
+from ...display import place_text, safe
 from ...model import END_OF_TIME
 from .context import context, person
 from .people import Person, Role
@@ -142,6 +142,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     ours: dict[str, Any] = {"safe_text": safe_text, "lines": lines, "when": when, "left": left}
+    ours["place"] = place_text
     made.filters.update(ours)
     return made
 

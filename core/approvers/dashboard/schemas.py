@@ -57,6 +57,7 @@ def ref(name: str) -> Schema:
 
 ANYTHING: Schema = {}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number", "minimum": 0}
 INSTANT = text(format="date-time")
 REQUEST_ID = text(pattern=ID, minLength=1, maxLength=64)
 SEEN = digest("What you were shown; a vote about anything else is refused.")
@@ -115,6 +116,27 @@ REQUEST = named(
     changed=text("What people's edits changed."),
     problem=text("Why the last edit was not taken."),
     remarks=several(text()),
+    batch=or_null(
+        named(
+            id=text(),
+            number=WHOLE,
+            of=WHOLE,
+            needs=several(WHOLE),
+            beside=several(text()),
+        )
+    ),
+    charges=several(
+        named(
+            budget=text("Its name."),
+            key=text("Whose it is."),
+            amount=WHOLE,
+            limit=WHOLE,
+            within=NUMBER,
+            places=WHOLE,
+            unit=text(),
+            elsewhere=WHOLE,
+        )
+    ),
     asked_at=INSTANT,
     expires_at=or_null(INSTANT),
     run_by=or_null(INSTANT),

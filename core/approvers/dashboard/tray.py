@@ -14,7 +14,16 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from ...model import ApprovalRequest, AuditRecord, Risk, State, Store, StoredRequest, same
+from ...model import (
+    ApprovalRequest,
+    AuditRecord,
+    Place,
+    Risk,
+    State,
+    Store,
+    StoredRequest,
+    same,
+)
 from .context import context
 from .finding import brief
 
@@ -33,6 +42,7 @@ class Entry:
         votes: How many people have approved so far.
         needs: How many have to.
         edited: Whether a proposed edit waits for the gate.
+        batch: Its place in a batch.
     """
 
     id: str
@@ -48,6 +58,7 @@ class Entry:
     edited: bool
     asked_at: datetime
     expires_at: datetime
+    batch: Place | None = None
 
     @property
     def name(self) -> str:
@@ -211,6 +222,7 @@ def entry(stored: StoredRequest) -> Entry:
         edited=stored.proposal is not None,
         asked_at=request.asked_at,
         expires_at=request.expires_at,
+        batch=request.batch,
     )
 
 
