@@ -1,7 +1,7 @@
 # Every target sets up what it needs: `make demo` and `make test` work in a fresh checkout.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo analysis deploy dashboard confirm copy test test-fast kill bench check format lock clean
+.PHONY: help demo analysis deploy support dashboard confirm copy test test-fast kill storm bench check format lock clean
 
 RUN := .venv/bin/python -m
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -10,9 +10,10 @@ LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --genera
 help:  ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.demo  ## See gated agents at work on a real database and a real repository; nobody is asked
+demo: .venv/.demo  ## See gated agents at work on a database, a repository and a help desk; nobody is asked
 	@$(RUN) apps.analysis demo
 	@$(RUN) apps.deploy demo
+	@$(RUN) apps.support demo
 
 analysis: .venv/.demo .demo/shop.duckdb  ## Answer the analysis agent yourself: make analysis ARGS='sql "DELETE ..."'
 	@$(RUN) apps.analysis --database .demo/shop.duckdb $(ARGS)
@@ -27,6 +28,13 @@ deploy: .venv/.dev .demo/sample/deploy.toml  ## Decide about the deploy agent's 
 .demo/sample/deploy.toml: | .venv/.dev
 	@mkdir -p .demo
 	@$(RUN) apps.deploy init .demo/sample
+
+support: .venv/.dev .demo/helpdesk/support.toml  ## Decide about the help desk's refunds: make support ARGS=--batch
+	@$(RUN) apps.support --config .demo/helpdesk/support.toml $(ARGS)
+
+.demo/helpdesk/support.toml: | .venv/.dev
+	@mkdir -p .demo
+	@$(RUN) apps.support init .demo/helpdesk
 
 dashboard: .venv/.dev  ## Decide on the web: make dashboard STORE=approvals.db
 	@$(RUN) core dashboard --store $(or $(STORE),$(error Say which: STORE=FILE)) $(ARGS)
@@ -48,6 +56,9 @@ test-fast: .venv/.dev  ## Run the tests that take less than a second each
 kill: .venv/.dev  ## Kill a worker hundreds of times and look at what it leaves behind
 	@$(RUN) tests.kill $(ARGS)
 
+storm: .venv/.dev  ## Refund from eight processes while they and their Stripe are killed at random
+	@$(RUN) tests.storm $(ARGS)
+
 bench: .venv/.dev  ## Measure what asking costs, next to a plain call and a bare commit
 	@$(RUN) tests.bench $(ARGS)
 
@@ -64,7 +75,7 @@ format: .venv/.dev  ## Mend what a program can mend
 
 lock: .venv/.dev  ## Write the lock files anew: make lock UPGRADE=1 takes newer versions
 	@$(LOCK) --all-extras --group dev pyproject.toml --output-file .lock/dev.txt
-	@$(LOCK) --extra analysis --extra deploy --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
+	@$(LOCK) --extra analysis --extra deploy --extra support --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
 	@echo uv | $(LOCK) - --output-file .lock/uv.txt
 
 clean:  ## Remove .venv and every cache
@@ -73,7 +84,7 @@ clean:  ## Remove .venv and every cache
 
 # What was installed into an environment whose Python is gone, is gone too.
 ifneq ($(shell test -x .venv/bin/python || echo gone),)
-.PHONY: .venv/.demo .venv/.dev
+.PHONY: help demo analysis deploy support dashboard confirm copy test test-fast kill storm bench check format lock clean
 endif
 
 .venv/bin/python:

@@ -1,0 +1,1 @@
+"""A help desk whose agent refunds through Stripe: small amounts freely, the rest asks a person."""

@@ -1,0 +1,1 @@
+"""Mails on disk: read whatever comes, thread it, keep it, answer it once."""
