@@ -99,6 +99,6 @@ def _pay(past: Seeding, customers: dict[str, str], letter: Letter, now: datetime
         method=letter.fate,
         captured=letter.state != "uncaptured",
     )
-    paid = [charge() for _ in range(2 if letter.twice else 1)]
+    made = [charge() for _ in range(2 if letter.twice else 1)]
     if letter.state == "disputed":
-        past.dispute(paid[0], created=now - timedelta(days=letter.ago))
+        past.dispute(made[0], created=now - timedelta(days=letter.ago))
