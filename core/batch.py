@@ -19,15 +19,15 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
+from .batches.items import Item
+from .batches.patience import patient
+from .batches.placeholders import misplaced, placeholder
+from .batches.reviewing import Review, Turn
 from .call import Call, Wiring
 from .canonical import digest
 from .ending import ending
 from .freezing import freeze
-from .items import Item
 from .model import ApprovalRequest, Approver, Charge, Panel, Policy, Risk, Store, new_id
-from .patience import patient
-from .placeholders import misplaced, placeholder
-from .reviewing import Review, Turn
 from .runs import Run, current
 from .stores.memory import MemoryStore
 from .twin import twin

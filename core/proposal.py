@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from .batches.placeholders import still_said
 from .call import Call, Slot, Wiring
 from .canonical import decode, digest
 from .freezing import as_shown, freeze, nameless, sealed
@@ -29,7 +30,6 @@ from .model import (
     utc_now,
 )
 from .pinning import pinned
-from .placeholders import still_said
 from .runs import Run, current
 from .waiting import in_thread
 

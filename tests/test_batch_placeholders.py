@@ -22,9 +22,9 @@ from core import (
     State,
 )
 from core.audit import details
-from core.binding import bound_digest
+from core.batches.binding import bound_digest
+from core.batches.placeholders import filled, numbers, placeholder
 from core.canonical import encode
-from core.placeholders import filled, numbers, placeholder
 from core.policies.conditional import ApproveIf, RejectIf
 from core.policies.risk import ApproveUpTo
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from .canonical import decode, digest
-from .edits import InvalidEdit, fitting
-from .freezing import freeze
+from ..canonical import decode, digest
+from ..edits import InvalidEdit, fitting
+from ..freezing import freeze
+from ..model import ApprovalRequest, Rejected, StoredRequest, Unencodable
+from ..proposal import weighed
 from .items import Item
-from .model import ApprovalRequest, Rejected, StoredRequest, Unencodable
 from .placeholders import filled, placeholder, stands_for, waits
-from .proposal import weighed
 
 Sources: TypeAlias = Mapping[int, Item]
 """The items of a batch by their number."""

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .call import Call, Wiring
-from .canonical import decode
-from .display import safe, shown
-from .freezing import CALLED_ON, thaw
-from .messages import edited
-from .model import (
+from ..call import Call, Wiring
+from ..canonical import decode
+from ..display import safe, shown
+from ..freezing import CALLED_ON, thaw
+from ..messages import edited
+from ..model import (
     ApprovalRequest,
     NotAnswered,
     OutcomeUnknown,
@@ -20,9 +20,9 @@ from .model import (
     State,
     StoredRequest,
 )
+from ..runs import Run, current
+from ..telling import recorded
 from .placeholders import waits
-from .runs import Run, current
-from .telling import recorded
 
 LONGEST_CALL = 200
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ..call import Slot
+from ..model import Approve, Place, Reject, Rejected
+from ..opening import submitted
+from ..proposal import opinion, placed, proposed, weighed
+from ..waiting import is_over
 from .binding import Foreseen, NotYet
-from .call import Slot
 from .items import Item, call_text, refused
-from .model import Approve, Place, Reject, Rejected
-from .opening import submitted
 from .placeholders import stands_for
-from .proposal import opinion, placed, proposed, weighed
-from .waiting import is_over
 
 MOST_BESIDE = 200
 

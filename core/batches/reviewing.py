@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ..deciding import decided
+from ..ending import never_began
+from ..executing import PreviewChanged, asked_again, claimed, over
+from ..model import OutcomeUnknown, Reject, Rejected, State, StoredRequest, StoreError
+from ..opening import opened, submitted
+from ..proposal import is_to_be_asked_again
+from ..telling import told
+from ..waiting import is_over
 from .binding import bound
-from .deciding import decided
-from .ending import never_began
-from .executing import PreviewChanged, asked_again, claimed, over
 from .items import End, Item, failed, found, refused
-from .model import OutcomeUnknown, Reject, Rejected, State, StoredRequest, StoreError
-from .opening import opened, submitted
 from .placeholders import placeholder
-from .proposal import is_to_be_asked_again
 from .seating import Seating
-from .telling import told
-from .waiting import is_over
 from .withdrawing import MOVING, is_as_shown, lost_source, put_in, withdrawn
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .call import texts
-from .canonical import kind_of
-from .model import ApprovalRequest, Place
+from ..call import texts
+from ..canonical import kind_of
+from ..model import ApprovalRequest, Place
 
 _WHOLE = re.compile(r"PENDING_APPROVAL_([1-9][0-9]{0,8})")
 _ANYWHERE = re.compile(r"PENDING_APPROVAL_[0-9]+")

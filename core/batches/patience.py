@@ -6,8 +6,8 @@ import asyncio
 import inspect
 from weakref import WeakKeyDictionary
 
-from .model import ApprovalRequest, Approver, Decision
-from .waiting import answer
+from ..model import ApprovalRequest, Approver, Decision
+from ..waiting import answer
 
 MOST_AT_ONCE = 32
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..model import Rejected, State, StoredRequest, StoreError
+from ..proposal import THE_BATCH, objection
 from .binding import Sources, bound, bound_digest, differs, seal
 from .items import Item
-from .model import Rejected, State, StoredRequest, StoreError
-from .proposal import THE_BATCH, objection
 
 MOVING = frozenset({State.PENDING, State.APPROVED})
 
