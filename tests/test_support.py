@@ -9,23 +9,27 @@ from support_desk import NOW, address, eur, mail, set_up
 
 from apps.support import approvals
 from apps.support.approvals import gated
+from apps.support.errors import PaymentError
 from apps.support.model import TicketState
 from apps.support.money import Money
 from apps.support.opening import opened
 from apps.support.sandbox import seeding
+from apps.support.sandbox.faults import ordered
+from apps.support.sandbox.state import State as Kept
 from core import (
     Approve,
     Edit,
     MemoryStore,
     NotAnswered,
     NotCounted,
+    OutcomeUnknown,
     Reject,
     Rejected,
     Risk,
     State,
 )
 from core.approvers.deadline import Deadline
-from core.model import ApprovalRequest
+from core.model import ApprovalRequest, Usage
 from core.running import running
 
 YES = Approve(by="ana")
@@ -471,3 +475,53 @@ def test_a_mail_that_comes_while_an_answer_is_written_stays_unanswered(counter, 
     ticket = desk.desk.helpdesk.ticket(shop.tickets["rosa"])
     assert len(ticket.messages) == 3
     assert ticket.state in {TicketState.NEW, TicketState.REOPENED}
+
+
+# Answers that are lost
+
+
+def broken(shop, kind, times=1):
+    """Let the next refunds at the sandbox meet a fault."""
+    state = Kept(shop.config.state / "stripe.db")
+    with state.writing() as rows:
+        ordered(rows, kind, times, "POST /v1/refunds")
+    state.close()
+
+
+def test_a_lost_answer_is_unknown_and_its_part_stays_reserved(counter, shop, store, desk):
+    """Nobody says that it failed, no budget is freed, and a person is told what Stripe knows."""
+    broken(shop, "500", times=20)
+    agent = counter()
+    with pytest.raises(OutcomeUnknown):
+        agent.refund("rosa", 40_00)
+    [stored] = store.search()
+    assert stored.state is State.OUTCOME_UNKNOWN
+    [day, *_] = stored.request.charges
+    assert store.usage(day) == Usage(0, 40_00)
+    [cut_off] = approvals.found(desk, store)
+    assert cut_off.outcome.finding == "Stripe does not know it"
+    store.resolve(stored.request.id, by="ana", happened=False)
+    assert store.usage(day) == Usage(0, 0)
+    assert list(approvals.found(desk, store)) == []
+
+
+@pytest.mark.parametrize("kind", ["drop-after", "drop-before", "429", "409", "500-after"])
+def test_an_answer_that_is_lost_on_the_way_refunds_once(counter, shop, store, kind):
+    """It is asked for again under the same key, or found: one refund, and it is on record."""
+    broken(shop, kind)
+    agent = counter()
+    agent.refund("rosa", 40_00)
+    assert agent.gone_back("rosa") == [40_00]
+    assert [one.state for one in store.search()] == [State.SUCCEEDED]
+
+
+def test_a_refusal_of_stripe_is_a_failure_with_its_sentence(counter, shop, store):
+    """What certainly did not happen takes nothing from the budget, and the agent reads why."""
+    broken(shop, "429", times=50)
+    agent = counter()
+    with pytest.raises(PaymentError, match="nothing was paid back"):
+        agent.refund("rosa", 40_00)
+    [stored] = store.search()
+    assert stored.state is State.FAILED
+    assert store.usage(stored.request.charges[0]) == Usage(0, 0)
+    assert agent.gone_back("rosa") == []
