@@ -21,7 +21,14 @@ from core import ApprovalRequest, Approve, MemoryStore, SqliteStore, gate
 from core.canonical import digest, encode
 from core.stores.sqlite_file import library
 
-from . import bench_batch, bench_dashboard, bench_deploy, bench_peer, bench_wake
+from . import (
+    bench_batch,
+    bench_dashboard,
+    bench_deploy,
+    bench_peer,
+    bench_support,
+    bench_wake,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +265,21 @@ def batch(folder: Path) -> list[Row]:
     ]
 
 
+def support(folder: Path) -> list[Row]:
+    """Tickets and refunds, gated and not, and what budgets add to a call."""
+    return [
+        Row(
+            section="support",
+            name=found.name,
+            value=found.seconds * 1e3,
+            unit="ms",
+            ratio=found.seconds / found.base if found.base else 0.0,
+            to=found.to,
+        )
+        for found in bench_support.measure(folder)
+    ]
+
+
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "calls": calls,
     "wake": wake,
@@ -265,6 +287,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "batch": batch,
     "dashboard": dashboard,
     "deploy": deploy,
+    "support": support,
 }
 
 if __name__ == "__main__":

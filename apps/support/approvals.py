@@ -54,6 +54,7 @@ from .model import Reason
 from .money import places
 from .rules import Rules
 from .showing import COLUMNS, Showing, Shown
+from .weighing import Weights
 
 TIMES_ASKED_AGAIN = 3
 
@@ -207,64 +208,27 @@ class Clerk:
 
 def budgets(rules: Rules) -> list[Budget]:
     """Return what bounds all refunds that nobody is asked about."""
-    config = rules.desk.config
+    config, weights = rules.desk.config, Weights(rules)
     unit, split = config.currency.upper(), timedelta(days=config.split_days)
-    weighed = partial(Budget, of=Worth(rules), places=places(config.currency), unit=unit)
+    weighed = partial(Budget, of=weights.worth, places=places(config.currency), unit=unit)
     return [
         weighed("refunds a day", config.day_budget.amount, within=timedelta(days=1)),
         weighed(
             "refunds to this customer",
             config.free_up_to.amount,
-            per=Payer(rules),
+            per=weights.payer,
             within=split,
-            elsewhere=Elsewhere(rules, config.split_days, Worth(rules)),
+            elsewhere=partial(weights.worth_elsewhere, days=config.split_days),
         ),
         weighed("refunds of this charge", config.free_up_to.amount, per="charge", within=split),
         Budget(
             "times this customer was refunded",
             config.customer_refunds,
-            per=Payer(rules),
+            per=weights.payer,
             within=timedelta(days=config.customer_days),
-            elsewhere=Elsewhere(rules, config.customer_days, None),
+            elsewhere=partial(weights.times_elsewhere, days=config.customer_days),
         ),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What a refund takes out of a budget; what has no rate is never free, and takes nothing."""
-
-    rules: Rules
-
-    def __call__(self, request: ApprovalRequest) -> int:
-        values = request.arguments
-        return self.rules.worth(str(values["charge"]), int(str(values["amount"]))) or 0
-
-
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """Whose budget it is: whoever has paid."""
-
-    rules: Rules
-
-    def __call__(self, request: ApprovalRequest) -> str:
-        return self.rules.payer(str(request.arguments["charge"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """What went back to a customer by other hands, in Stripe's own pages for example."""
-
-    rules: Rules
-    days: int
-    worth: Worth | None
-
-    def __call__(self, request: ApprovalRequest) -> int:
-        customer = self.rules.payer(str(request.arguments["charge"]))
-        made = self.rules.made_elsewhere(customer, self.days) if customer else []
-        if self.worth is None:
-            return len(made)
-        return sum(self.rules.desk.config.worth(one.money) or 0 for one in made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from .desk import Desk
@@ -84,11 +83,10 @@ class Rules:
         """Return who has paid, or an empty text."""
         return self._known(charge)[1]
 
-    def made_elsewhere(self, customer: str, days: int, now: datetime | None = None) -> list[Refund]:
+    def made_elsewhere(self, customer: str) -> list[Refund]:
         """Return what has gone back to a customer that no help desk's call has done."""
-        since = (now or datetime.now(UTC)) - timedelta(days=days)
         refunds = self.desk.payments.refunds_of(customer)
-        return [one for one in refunds if not one.key and one.created >= since and _counts(one)]
+        return [one for one in refunds if not one.key and _counts(one)]
 
     def is_plain(self, ticket: str, text: str) -> bool:
         """Whether a reply binds the company to nothing."""
