@@ -23,6 +23,7 @@ from core.model import (
     Approve,
     Edit,
     NotAnswered,
+    Panel,
     Reject,
     Rejected,
     Risk,
@@ -426,3 +427,22 @@ def test_a_gate_on_an_inbox_runs_what_was_voted():
             gated(text)
         voter.join()
     assert ran == ["yes"]
+
+
+def test_an_inbox_says_who_is_waited_for_and_how_they_vote():
+    """The sentence is a command that works as it stands, also where a path has spaces."""
+    store, said = MemoryStore(), []
+    inbox = Inbox(store, place="my store.db", say=said.append)
+    asked = request(panel=Panel(members=frozenset({"bo", "ana", "chi"}), votes=2))
+
+    async def work():
+        store.submit(asked)
+        waiting = asyncio.create_task(inbox(asked))
+        for by in ("ana", "bo"):
+            await asyncio.sleep(0.01)
+            store.vote(asked.id, Approve(by=by), digest=asked.digest)
+        return await waiting
+
+    assert asyncio.run(work()).by == "bo"
+    command = f"python -m core --store 'my store.db' approve {asked.id[:8]} --by NAME"
+    assert said == [f"refund waits for 2 of ana, bo, chi: {command}"]

@@ -160,20 +160,9 @@ def approver(options: argparse.Namespace, store: Store) -> Approver:
         case "inbox":
             if isinstance(store, MemoryStore):
                 raise AnalysisError("An inbox needs --store FILE: nobody else sees this memory.")
-            return inbox(options.store, store)
+            return Inbox(store, place=options.store, say=tell)
         case _:
             return Story().over(person(Ana()))
-
-
-def inbox(name: str, store: Store) -> Approver:
-    """Wait for a vote from anywhere, and say where it can be given."""
-
-    async def waits(request: ApprovalRequest) -> Decision:
-        place = f"python -m core --store {shlex.quote(name)}"
-        tell(f"{request.name} waits for a vote: {place} approve {request.id[:8]}")
-        return await Inbox(store)(request)
-
-    return waits
 
 
 def person(ana: Ana) -> Approver:

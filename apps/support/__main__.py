@@ -248,23 +248,11 @@ def approver(options: argparse.Namespace, store: Store) -> Approver:
             return Together(by=options.by)
         case "dashboard":
             page = Dashboard(store, by=options.by, users=options.users, title="Help desk", say=tell)
-            return AnyOf(page, inbox(place(options), store))
+            return AnyOf(page, Inbox(store, place=place(options), say=tell))
         case "inbox":
-            return inbox(place(options), store)
+            return Inbox(store, place=place(options), say=tell)
         case _:
             return people(Story())
-
-
-def inbox(name: str, store: Store) -> Approver:
-    """Wait for votes from anywhere, and say where they can be given."""
-
-    async def waits(request: ApprovalRequest) -> Decision:
-        where = f"python -m core --store {shlex.quote(name)}"
-        who = ", ".join(sorted(request.panel.members))
-        tell(f"{request.name} waits for {who}: {where} approve {request.id[:8]} --by NAME")
-        return await Inbox(store)(request)
-
-    return waits
 
 
 def people(story: Story) -> Approver:

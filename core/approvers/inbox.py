@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 from ..model import (
     NOBODY,
@@ -25,13 +27,26 @@ class Inbox:
 
     Attributes:
         seconds: Until the inbox looks by itself, should a store ever wake nobody.
+        place: Where the store is, as `python -m core --store` takes it.
+        say: Told for each request who is waited for, and how they vote on a command line.
     """
 
     store: Store
     seconds: float = LONGEST_NAP
+    _: KW_ONLY
+    place: str = ""
+    say: Callable[[str], object] | None = None
 
     async def __call__(self, request: ApprovalRequest, /) -> Decision:
+        if self.say is not None:
+            self.say(self._where(request))
         return _said(await until(self.store, request.id, _is_answered, self.seconds))
+
+    def _where(self, request: ApprovalRequest) -> str:
+        members, votes = request.panel.members, request.panel.votes
+        who = f"{votes} of {', '.join(sorted(members))}" if members else f"{votes} vote"
+        command = f"python -m core --store {shlex.quote(self.place)} approve {request.id[:8]}"
+        return f"{request.name} waits for {who}: {command} --by NAME"
 
 
 def _is_answered(stored: StoredRequest) -> bool:
