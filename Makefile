@@ -48,6 +48,7 @@ copy: .venv/.demo  ## Copy a pattern: make copy PATTERN=terminal TO=../myapp; wi
 test: .venv/.dev  ## Run every test and every example in the prose
 	@$(RUN) tests.browsers
 	@$(RUN) tests.sshd
+	@$(RUN) tests.referee
 	@$(RUN) pytest -q -n auto $(ARGS)
 
 test-fast: .venv/.dev  ## Run the tests that take less than a second each

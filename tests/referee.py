@@ -18,6 +18,8 @@ from pathlib import Path
 
 PACKAGE, VERSION = "stripe-stateful-mock", "0.0.16"
 SECONDS_TO_INSTALL = 300
+# npm knows authorities of its own; those of the machine count as well.
+AUTHORITIES = {"NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
 START = """
 const app = require(process.argv[1]).createExpressApp();
 const server = app.listen(0, "127.0.0.1", () => console.log(server.address().port));
@@ -75,7 +77,7 @@ def commands(folder):
 
 def problem(command):
     """Run a command and return how it ended, in a few words."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**AUTHORITIES, **os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
             command,
