@@ -172,7 +172,7 @@ def receive(options: argparse.Namespace) -> None:
 def send(options: argparse.Namespace) -> None:
     """Send what lies in the outbox."""
     sent = mails(read(options.config), os.environ).flush()
-    show(f"{sent} sent" if sent != 1 else "1 mail sent")
+    show(f"{sent} mail{'s' if sent != 1 else ''} sent")
 
 
 @contextmanager
