@@ -26,7 +26,7 @@ late. Never split one refund into several. If it is rejected, read why and do th
 send it again. If somebody edits it, what counts is the amount that the result names. If nobody
 answered, leave the ticket open.
 
-Where refund() answers with PENDING_APPROVAL_n, it has not happened yet: go on with other tickets,
+Where a tool answers with PENDING_APPROVAL_n, it has not happened yet: go on with other tickets,
 then call wait_for_approvals() once and read what became of each.
 
 Say in a reply only what has happened, with the amount that was really refunded. Close a ticket when
@@ -36,7 +36,9 @@ nothing is left to do.
 TICKET = re.compile(r"^(t-[0-9a-f]{10})  ", re.MULTILINE)
 REFUNDED = re.compile(r"^(?:refunded )?([\d,.]+ [A-Z]{3}) (?:of|are)\b")
 PLACEHOLDER = re.compile(r"PENDING_APPROVAL_(\d+)")
+NOT_DONE = ("REJECTED: ", "FAILED: ", "NOT_ANSWERED: ", "OUTCOME_UNKNOWN: ")
 MOST_TRIES = 3
+MOST_ROUNDS = 5
 
 
 class Tools(Protocol):
@@ -94,7 +96,7 @@ def answer(tools: Tools, ticket: str) -> Iterator[Step]:
     wish = yield from _read(tools, ticket)
     if wish is None:
         return
-    if wish.money is not None:
+    if wish.charge:
         paid = yield from _refund(tools, wish)
         if paid is None:
             return
@@ -105,47 +107,54 @@ def answer(tools: Tools, ticket: str) -> Iterator[Step]:
 def night(
     tools: Tools, wait: Callable[[], Mapping[int, object]], most: int | None = None
 ) -> Iterator[Step]:
-    """Work through all tickets, collect what has to be paid back, and ask once.
+    """Work through all tickets, collect what is to be paid back and answered, and ask once.
 
     Args:
-        wait: Returns what became of each refund, by its number, when people have decided.
+        wait: Returns what became of each call, by its number, when people have decided.
         most: As for `work`.
     """
-    waiting: list[Wish] = []
+    todo: list[Wish] = []
     for ticket in (yield from _waiting(tools))[:most]:
         wish = yield from _read(tools, ticket)
-        if wish is not None and wish.money is not None:
-            waiting.append(wish)
-        elif wish is not None:
-            yield from _tell(tools, wish)
-    for _ in range(MOST_TRIES):
-        waiting = yield from _round(tools, waiting, wait)
-        if not waiting:
+        if wish is not None:
+            todo.append(wish)
+    for _ in range(MOST_ROUNDS):
+        if not todo:
             return
-    yield Says(f"{len(waiting)} stay open, for a colleague.")
+        todo = yield from _round(tools, todo, wait)
+    yield Says(f"{len(todo)} stay open, for a colleague.")
 
 
 def _round(
     tools: Tools, wishes: list[Wish], wait: Callable[[], Mapping[int, object]]
 ) -> Generator[Step, None, list[Wish]]:
-    """Ask for all refunds at once; return those that are asked for anew, and smaller."""
+    """Ask for everything at once; return what is to be done next: less money, or an answer."""
     asked: dict[int, Wish] = {}
     for wish in wishes:
-        queued = yield from _try(tools, wish)
+        queued = _try(tools, wish)
         if found := PLACEHOLDER.fullmatch(queued.text):
             asked[int(found[1])] = wish
-    if not asked:
-        return []
-    yield Says(f"Now people decide about {len(asked)} of them.")
-    results, again = wait(), list[Wish]()
+        else:
+            yield queued
+    yield Says(f"That is all for now, {len(asked)} to be decided together.")
+    results, following = wait(), list[Wish]()
     for number, wish in asked.items():
         text = str(results[number])
-        yield Sees(f"{number}: {text}", is_refusal=not REFUNDED.match(text))
-        if (paid := _paid(text)) is not None:
-            yield from _tell(tools, replace(wish, money=paid))
-        elif text.startswith("REJECTED") and (less := _smaller(wish, text)) is not None:
-            again.append(less)
-    return again
+        yield Sees(f"{number}: {text}", is_refusal=text.startswith(NOT_DONE))
+        following += yield from _after(tools, wish, text)
+    return following
+
+
+def _after(tools: Tools, wish: Wish, result: str) -> Generator[Step, None, list[Wish]]:
+    """Return what follows from the result of a call, if anything does."""
+    if result.startswith(NOT_DONE):
+        less = _smaller(wish, result) if wish.charge and result.startswith("REJECTED") else None
+        return [less] if less is not None else []
+    if wish.charge:
+        return [replace(wish, money=_paid(result), charge="")]
+    if wish.is_done:
+        yield attempt(lambda: tools.close(wish.ticket))
+    return []
 
 
 def _read(tools: Tools, ticket: str) -> Generator[Step, None, Wish | None]:
@@ -164,7 +173,7 @@ def _read(tools: Tools, ticket: str) -> Generator[Step, None, Wish | None]:
 def _refund(tools: Tools, wish: Wish) -> Generator[Step, None, Money | None]:
     """Ask for a refund, and for a smaller one if that is what people say."""
     for _ in range(MOST_TRIES):
-        went = yield from _try(tools, wish)
+        yield (went := _try(tools, wish))
         if not went.is_refusal:
             if "as edited by" in went.text:
                 yield Says("Somebody chose another amount; what counts is what was refunded.")
@@ -181,14 +190,14 @@ def _refund(tools: Tools, wish: Wish) -> Generator[Step, None, Money | None]:
     return None
 
 
-def _try(tools: Tools, wish: Wish) -> Generator[Step, None, Sees]:
+def _try(tools: Tools, wish: Wish) -> Sees:
+    """Ask for the refund, or without a charge, for the answer."""
     money = wish.money
-    assert money is not None
-    went = attempt(
+    if money is None or not wish.charge:
+        return attempt(lambda: tools.reply(wish.ticket, wish.answer()))
+    return attempt(
         lambda: tools.refund(wish.charge, money.amount, wish.reason, wish.why, wish.ticket)
     )
-    yield went
-    return went
 
 
 def _paid(text: str) -> Money | None:
@@ -207,8 +216,7 @@ def _smaller(wish: Wish, feedback: str) -> Wish | None:
 
 def _tell(tools: Tools, wish: Wish) -> Iterator[Step]:
     """Answer the customer, and close what is done."""
-    went = attempt(lambda: tools.reply(wish.ticket, wish.answer()))
-    yield went
+    yield (went := _try(tools, replace(wish, charge="")))
     if not went.is_refusal and wish.is_done:
         yield attempt(lambda: tools.close(wish.ticket))
 

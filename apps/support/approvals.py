@@ -64,7 +64,7 @@ class Tools:
     """What the agent gets: the same names as on `Desk`.
 
     Attributes:
-        wait_for_approvals: Only where refunds are collected: has them reviewed, and returns what
+        wait_for_approvals: Only where calls are collected: has them reviewed, and returns what
             became of each by its number.
     """
 
@@ -90,18 +90,19 @@ def gated(
 
     Args:
         policies: Asked before a person, and after the rules of the tools.
-        batch: Takes the refunds: they wait until it is reviewed, and all are asked at once.
+        batch: Takes refunds and replies: they wait until it is reviewed, and are asked together.
     """
     clerk, rules = Clerk(desk), Rules(desk)
     people, world = People(rules), Showing(rules)
     unknown = RejectIf(rules.is_unknown, because="there is no such ticket; tickets() lists them")
     ask = partial(gate, approver=approver, store=store)
+    queue = batch.gate if batch else ask
     return Tools(
         tickets=desk.tickets,
         ticket=desk.ticket,
         charges=desk.charges,
         refunds=desk.refunds,
-        refund=(batch.gate if batch else ask)(
+        refund=queue(
             clerk.refund,
             policies=[
                 RejectIf(rules.is_impossible, because=rules.why_impossible),
@@ -115,7 +116,7 @@ def gated(
             ask_again=TIMES_ASKED_AGAIN,
             reconcile=clerk.sign_of_refund,
         ),
-        reply=ask(
+        reply=queue(
             clerk.reply,
             policies=[
                 unknown,

@@ -28,7 +28,7 @@ examples:
   {PROGRAM} --config sample/support.toml --agent openai:gpt-5 ask "Answer what is easy."
 
 Without a command the agent works through the tickets that wait; --batch collects what it wants to
-refund and asks once.
+refund and answer, and asks once.
 
 By default leads and managers find each request on a web page and on the command line
 (python -m core --store FILE approve ID); --approver terminal asks right here. The first link is
@@ -95,7 +95,7 @@ def _options(made: Parser) -> None:
     option("--config", type=Path, metavar="FILE", help="default: support.toml in this folder")
     option("--agent", help="scripted, or a model such as openai:gpt-5 (default: scripted)")
     option("--approver", choices=APPROVERS, help="default: dashboard, and the command line")
-    option("--batch", action="store_true", help="collect the refunds, and ask once for all")
+    option("--batch", action="store_true", help="collect refunds and replies, and ask once for all")
     option("--store", metavar="URL", help="requests and their record; default: beside the config")
     option("--by", metavar="NAME", help="who decides at this terminal or by the printed link")
     option("--users", type=Path, metavar="FILE", help="people who log in; see python -m core user")
