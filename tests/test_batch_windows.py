@@ -164,3 +164,26 @@ def test_the_command_line_names_batch_and_number(store):
         assert "1 refund(charge=ch_1, amount=20): approved by policy" in shown
         read = json.loads(core("show", requests[4].id, "--json"))
         assert read["batch"]["needs"] == [3]
+
+
+def test_the_batch_says_what_each_call_would_do(store):
+    """Where somebody has looked, its summary stands there, safe to show; else its arguments."""
+
+    def refund(charge: str, amount: int) -> int:
+        return amount
+
+    batch = Batch(approver=Inbox(store), store=store)
+    batch.gate(refund, preview=lambda amount: f"pays {amount} <b>\u202e")("ch_1", 90)
+    batch.gate(refund)("ch_2", 80)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(batch.review_and_execute)
+        eventually(lambda: len(store.pending()) == 2, seconds=20)
+        name, _ = ids(store)
+        page = Visitor(dashboard(store), ANA).get(f"/batch?batch={name}").text
+        for stored in store.pending():
+            store.cancel(stored.request.id, by="test", because="over")
+    graph = page.partition('id="graph"')[2].partition("</table>")[0]
+    assert "pays 90 &lt;b&gt;" in graph
+    assert "\u202e" not in graph
+    assert "charge=ch_1" not in graph
+    assert "charge=ch_2, amount=80" in graph

@@ -137,12 +137,20 @@ def _search(
 def brief(request: ApprovalRequest) -> str:
     """Return the arguments in one line that is safe to show; what is cut says so."""
     text = ", ".join(f"{one.name}={one.text}" for one in shown(request))
-    text = text.replace("\n", safe("\n"))
-    return (
-        text
-        if len(text) <= LONGEST_BRIEF
-        else f"{text[:LONGEST_BRIEF]}… ({len(text):,} characters)"
-    )
+    return clipped(text.replace("\n", safe("\n")))
+
+
+def gist(request: ApprovalRequest) -> str:
+    """Return what the call would do, in one such line; its arguments where nobody has looked."""
+    summary = request.preview.summary if request.preview else ""
+    return clipped(safe(summary)) if summary else brief(request)
+
+
+def clipped(text: str) -> str:
+    """Return the beginning of a long line, and how long it is."""
+    if len(text) <= LONGEST_BRIEF:
+        return text
+    return f"{text[:LONGEST_BRIEF]}… ({len(text):,} characters)"
 
 
 def instant(text: str, *, end_of_day: bool = False) -> datetime:

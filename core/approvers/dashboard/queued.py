@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from ...model import State, Store, StoredRequest
 from .context import context
-from .finding import ID, brief, done
+from .finding import ID, done, gist
 from .pages import Problem
 from .tray import tray
 
@@ -22,13 +22,13 @@ class Queued:
     """One call of a batch.
 
     Attributes:
-        brief: Its arguments in one line, safe to show.
+        gist: What it would do, in one line that is safe to show.
         needs: The numbers of the calls whose results it takes, as text.
     """
 
     number: int
     stored: StoredRequest
-    brief: str
+    gist: str
     needs: str
 
 
@@ -90,6 +90,6 @@ def _queued(stored: StoredRequest) -> Queued:
     return Queued(
         number=place.number if place else 0,
         stored=stored,
-        brief=brief(stored.request),
+        gist=gist(stored.request),
         needs=needs,
     )
