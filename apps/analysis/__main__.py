@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -22,7 +23,6 @@ from core import (
     Reject,
     Store,
     StoreError,
-    Unencodable,
 )
 from core.approvers.dashboard import Dashboard
 from core.approvers.inbox import Inbox
@@ -30,8 +30,8 @@ from core.approvers.scripted import Scripted
 from core.approvers.story import Story
 from core.approvers.terminal import Terminal
 from core.audit import verify
-from core.display import safe
 from core.policies.environment import ENVIRONMENTS, Environment
+from core.runners.program import ended, show, tell
 from core.stores.open import open_store
 
 from .agent import INSTRUCTIONS, Says, Sees, Step, tidy_up
@@ -44,35 +44,14 @@ from .shop import make_shop
 from .warehouse import Warehouse
 
 TRY = "DELETE FROM refunds WHERE reason = 'late'"
-FAILED, INTERRUPTED = 1, 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one sentence on standard error."""
     options = parsed(sys.argv[1:] if words is None else words, ENVIRONMENTS)
     run = {"demo": demo, "init": init, "sql": sql, "undo": undo, "ask": ask, None: work}
-    try:
-        run[options.command](options)
-    except (KeyboardInterrupt, Stopped) as stopped:
-        tell(str(stopped) or "Interrupted.")
-        return INTERRUPTED
-    except BrokenPipeError:  # nobody reads on; closing the interpreter must not complain again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except (AnalysisError, OSError, RuntimeError, Unencodable) as problem:
-        tell(str(problem))
-        return FAILED
-    return 0
-
-
-def show(text: str) -> None:
-    """Print a result; what could move the cursor or hide is written out."""
-    print(safe(text, newlines=True), flush=True)
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person that is no result."""
-    print(safe(sentence, newlines=True), file=sys.stderr, flush=True)
+    command = partial(run[options.command], options)
+    return ended(command, AnalysisError, interrupts=(KeyboardInterrupt, Stopped))
 
 
 def init(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -21,7 +22,6 @@ from core import (
     Risk,
     Store,
     StoreError,
-    Unencodable,
     run,
 )
 from core.approvers.account import account_name
@@ -32,8 +32,8 @@ from core.approvers.scripted import Scripted
 from core.approvers.story import Story
 from core.approvers.terminal import Terminal
 from core.audit import verify
-from core.display import safe
 from core.model import StoredRequest, new_id
+from core.runners.program import ended, show, tell
 from core.runs import withdraw
 from core.stores.open import open_store
 
@@ -47,35 +47,13 @@ from .pipeline.progress import Progress
 from .project import Project
 from .sample import advance, make_sample
 
-FAILED, INTERRUPTED = 1, 130
 BEFORE = "v1.2"  # the last tag without a migration
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one sentence on standard error."""
     options = parsed(sys.argv[1:] if words is None else words)
-    try:
-        COMMANDS[options.command](options)
-    except KeyboardInterrupt as interrupt:
-        tell(str(interrupt) or "Interrupted.")
-        return INTERRUPTED
-    except BrokenPipeError:  # nobody reads on; closing the interpreter must not complain again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except (DeployError, OSError, RuntimeError, Unencodable) as problem:
-        tell(str(problem))
-        return FAILED
-    return 0
-
-
-def show(text: str) -> None:
-    """Print a result; what could move the cursor or hide is written out."""
-    print(safe(text, newlines=True), flush=True)
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person that is no result."""
-    print(safe(sentence, newlines=True), file=sys.stderr, flush=True)
+    return ended(partial(COMMANDS[options.command], options), DeployError)
 
 
 def init(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -22,7 +23,6 @@ from core import (
     Reject,
     Store,
     StoreError,
-    Unencodable,
     run,
 )
 from core.approvers.account import account_name
@@ -33,8 +33,8 @@ from core.approvers.scripted import Scripted
 from core.approvers.story import Story
 from core.approvers.together import Together
 from core.audit import verify
-from core.display import safe
 from core.model import StoredRequest, new_id
+from core.runners.program import ended, show, tell
 from core.runs import withdraw
 from core.stores.open import open_store
 
@@ -50,7 +50,6 @@ from .opening import KEY, mails, opened
 from .payments import kind_of
 from .sample import make_sample
 
-FAILED, INTERRUPTED = 1, 130
 FIRST, NEXT = 8, 14  # tickets of the demo
 SHIPPING = 4_90
 
@@ -58,28 +57,7 @@ SHIPPING = 4_90
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one sentence on standard error."""
     options = parsed(sys.argv[1:] if words is None else words)
-    try:
-        COMMANDS[options.command](options)
-    except KeyboardInterrupt as interrupt:
-        tell(str(interrupt) or "Interrupted.")
-        return INTERRUPTED
-    except BrokenPipeError:  # nobody reads on; closing the interpreter must not complain again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except (SupportError, OSError, RuntimeError, Unencodable) as problem:
-        tell(str(problem))
-        return FAILED
-    return 0
-
-
-def show(text: str) -> None:
-    """Print a result; what could move the cursor or hide is written out."""
-    print(safe(text, newlines=True), flush=True)
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person that is no result."""
-    print(safe(sentence, newlines=True), file=sys.stderr, flush=True)
+    return ended(partial(COMMANDS[options.command], options), SupportError)
 
 
 def init(options: argparse.Namespace) -> None:
@@ -165,8 +143,10 @@ def refund(options: argparse.Namespace) -> None:
 
 def receive(options: argparse.Namespace) -> None:
     """Take in one mail."""
-    helpdesk = mails(read(options.config), os.environ)
-    show(helpdesk.deliver(sys.stdin.buffer.read()))
+    helpdesk, raw = mails(read(options.config), os.environ), sys.stdin.buffer.read()
+    if not raw.strip():
+        raise SupportError("There is no mail on standard input, so nothing was taken in.")
+    show(helpdesk.deliver(raw))
 
 
 def send(options: argparse.Namespace) -> None:
@@ -193,7 +173,8 @@ def confirm_live() -> None:
     """
     if not sys.stdin.isatty():
         raise SupportError(f"{KEY} moves real money, and nobody is here to confirm it.")
-    if input("This moves real money. Type 'real money' to go on: ") != "real money":
+    print("This moves real money. Type 'real money' to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != "real money":
         raise SupportError("Not confirmed, so nothing was opened.")
 
 
