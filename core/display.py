@@ -13,10 +13,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .model import ApprovalRequest, Place
+from .model import ApprovalRequest, Place, State, Store, StoredRequest
 
 _BLANKS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc"
@@ -110,6 +110,21 @@ def place_text(place: Place) -> str:
     """
     needs = " and ".join(map(str, place.needs))
     return f"call {place.number} of {place.of}{f', needs {needs}' if needs else ''}"
+
+
+def by_now(store: Store, stored: StoredRequest) -> list[str]:
+    """Say how much of each budget is gone by now, for a request that may still run.
+
+    Its remarks hold the figures of the moment in which it was asked.
+    """
+    if stored.state not in {State.PENDING, State.APPROVED}:
+        return []
+    said: list[str] = []
+    for charge in stored.request.charges:
+        gone = store.usage(charge)
+        others = max(gone.reserved - charge.amount, 0)  # it has reserved its own
+        said.append(charge.sentence(replace(gone, reserved=others)))
+    return said
 
 
 CONTAINERS = frozenset({"list", "tuple", "set", "frozenset", "dict"})

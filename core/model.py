@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol, TypeAlias
 from uuid import uuid4
@@ -204,6 +205,10 @@ class Place:
     beside: tuple[str, ...] = ()
 
 
+TOO_MUCH = 2**63
+"""What no budget can count any more; every number below it fits into a database."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """What one call takes out of a budget.
@@ -211,11 +216,15 @@ class Charge:
     Attributes:
         budget: Its name, as people read it: "refunds a day".
         key: Whose budget it is, such as a customer's; empty when there is one for all.
-        amount: What the call takes, at least 0.
+        amount: What the call takes: at least 0, and less than 2**63.
         limit: How much there is within `within`.
         places: Decimals with which people read these numbers: 2 where 1999 means 19.99.
         unit: What they count, such as "EUR"; may be empty.
-        elsewhere: What was spent of it outside the store.
+        elsewhere: What was spent of it outside the store, at least 0.
+
+    Raises:
+        TypeError: Amount, limit or what was spent elsewhere is no whole number.
+        ValueError: One of them is too small, or too large to be counted.
     """
 
     budget: str
@@ -226,6 +235,35 @@ class Charge:
     places: int = 0
     unit: str = ""
     elsewhere: int = 0
+
+    def __post_init__(self) -> None:
+        for number in (self.amount, self.limit, self.elsewhere):
+            if type(number) is not int:
+                kind = type(number).__name__
+                raise TypeError(f"{self.budget} counts whole numbers, not a {kind}")
+            if not 0 <= number < TOO_MUCH:
+                raise ValueError(f"{self.budget} counts from 0 up to what is less than 2**63")
+
+    def sentence(self, gone: Usage) -> str:
+        """Say how much of the budget is gone, and what the call itself would take.
+
+        >>> day = timedelta(days=1)
+        >>> one = Charge(budget="refunds a day", amount=4500, limit=50000, within=day, places=2)
+        >>> one.sentence(Usage(38000, 6000))
+        'refunds a day: 380.00 of 500.00 used, 60.00 reserved, 45.00 for this one'
+        """
+        used = gone.used + self.elsewhere
+        unit = f" {self.unit}" if self.unit else ""
+        parts = [f"{self.budget}: {self._number(used)} of {self._number(self.limit)}{unit} used"]
+        if gone.reserved:
+            parts.append(f"{self._number(gone.reserved)} reserved")
+        parts.append(f"{self._number(self.amount)} for this one")
+        if used + gone.reserved + self.amount > self.limit:
+            parts.append("which is more than there is")
+        return ", ".join(parts)
+
+    def _number(self, number: int) -> str:
+        return f"{Decimal(number).scaleb(-self.places):,.{self.places}f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,32 +5,41 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looking_back import ANA, Visitor, dashboard
 from people import NO, YES, Says, Silent, eventually, soon
 
 from core import (
     Approve,
     Edit,
     MemoryStore,
+    NotCounted,
     OutcomeUnknown,
+    Panel,
     Rejected,
     SqliteStore,
     State,
+    StoreError,
     gate,
     run,
 )
 from core.audit import verify
+from core.display import by_now
 from core.documents import request as document
 from core.model import ApprovalRequest, Charge, Usage
 from core.policies.authority import Authority, Role
 from core.policies.budget import Budget
 from core.policies.conditional import ApproveIf
+from core.stores.memory import _Tables
 from core.stores.sqlite_file import library
+from core.stores.sqlite_schema import MIGRATIONS
+from core.stores.sqlite_tables import Tables
 
 ROOT = Path(__file__).parent.parent
 DAY = timedelta(days=1)
@@ -299,6 +308,146 @@ def test_a_budget_that_cannot_be_told_lets_nothing_through(store, budget):
     assert store.search() == []
 
 
+def test_an_amount_that_cannot_be_counted_lets_nothing_through(store):
+    """Whatever number an agent makes up, it is refused in a sentence, and later calls go on."""
+    paying, people = gated(store)
+    for amount in (2**63, 10**30):
+        with pytest.raises(Rejected, match="counts from 0"):
+            paying(amount)
+    assert paying(1) == "paid 1"
+    assert people.seen == []
+    assert store.usage(charge()) == Usage(1, 0)
+
+
+def test_the_largest_amounts_add_up_and_wear_nothing_out(store):
+    """A sum that no 64 bits hold is still a sum, used and reserved, and the next call is asked."""
+    most = 2**63 - 1
+    paying, people = gated(store, YES, YES, NO)
+    for _ in range(2):
+        paying(most)
+    waits = Charge(budget="refunds a day", amount=most, limit=100, within=DAY)
+    for _ in range(2):
+        store.submit(ApprovalRequest(action="shop.pay", charges=(waits,)))
+    assert store.usage(charge()) == Usage(2 * most, 2 * most)
+    with pytest.raises(Rejected):
+        paying(1)
+    assert len(people.seen) == 3
+
+
+def test_a_budget_may_count_for_ever(store):
+    """The longest while there is reaches back to the first call."""
+    budget = Budget("refunds a day", 100, of="amount", within=timedelta.max)
+    paying, people = gated(store, NO, budgets=[budget])
+    paying(100)
+    with pytest.raises(Rejected):
+        paying(1)
+    assert len(people.seen) == 1
+
+
+def test_an_edit_by_a_gate_without_budgets_holds_nothing_back(store):
+    """A process that was started anew without them cannot leave a reservation behind for good."""
+    asked = ApprovalRequest(action="shop.pay", charges=(replace(charge(), amount=60),))
+    store.submit(asked)
+    edited = replace(asked, revision=1, digest="another", charges=())
+    store.revise(edited, Edit(by="ana", arguments={}), changed="by ana")
+    assert store.usage(charge()) == Usage(0, 0)
+
+
+def test_state_and_budget_are_written_together_or_not_at_all(store, monkeypatch):
+    """When a budget cannot be written nothing is asked, paid or recorded, and no vote counts."""
+    asked = ApprovalRequest(action="shop.pay", charges=(replace(charge(), amount=60),))
+    store.submit(asked)
+    before = list(store.trail())
+
+    def full(*_):
+        raise StoreError("the disk is full")
+
+    paying, people = gated(store)
+    with monkeypatch.context() as broken:
+        broken.setattr(_Tables if isinstance(store, MemoryStore) else Tables, "enter", full)
+        with pytest.raises(StoreError, match="full"):
+            paying(1)
+        with pytest.raises(StoreError, match="full"):
+            store.vote(asked.id, NO, digest=asked.digest)
+    assert people.seen == []
+    assert list(store.trail()) == before
+    assert store.get(asked.id).state is State.PENDING
+    assert store.usage(charge()) == Usage(0, 60)
+
+
+def test_of_many_that_end_together_none_is_free_until_all_are(store, monkeypatch):
+    """When the second of two budgets cannot be written, the first request waits on as well."""
+    for name in ("one", "two"):
+        waits = Charge(budget="refunds a day", amount=30, limit=100, within=DAY)
+        store.submit(ApprovalRequest(action="shop.pay", id=name, charges=(waits,)))
+    tables = _Tables if isinstance(store, MemoryStore) else Tables
+    enter, calls = tables.enter, []
+
+    def fills(self, request_id, entries):
+        calls.append(request_id)
+        if len(calls) > 1:
+            raise StoreError("the disk is full")
+        enter(self, request_id, entries)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tables, "enter", fills)
+        with pytest.raises(StoreError, match="full"):
+            store.stop(by="mia", because="a leak")
+    assert len(calls) == 2
+    assert len(store.pending()) == 2
+    assert store.usage(charge()) == Usage(0, 60)
+
+
+def test_a_file_from_before_there_were_budgets_gets_them(tmp_path, monkeypatch):
+    """What it holds is as it was, and from then on it counts."""
+    path = tmp_path / "approvals.db"
+    with monkeypatch.context() as before:
+        before.setattr("core.stores.sqlite_file.MIGRATIONS", MIGRATIONS[:1])
+        with SqliteStore(path) as store:
+            paying, _ = gated(store, budgets=())
+            paying(60)
+            records = list(store.trail())
+    with SqliteStore(path) as store:
+        assert list(store.trail()) == records
+        paying, people = gated(store, NO)
+        assert paying(60) == "paid 60"
+        with pytest.raises(Rejected):
+            paying(60)
+        assert len(people.seen) == 1
+        assert store.usage(charge()) == Usage(60, 0)
+        assert list(store.unexplained()) == []
+
+
+def test_people_see_how_much_is_gone_by_now(store):
+    """What was reserved and used since it was asked is on the screen, without its own amount."""
+    asked = ApprovalRequest(action="shop.pay", charges=(replace(charge(), amount=45, unit="EUR"),))
+    stored = store.submit(asked)
+    assert by_now(store, stored) == [stored.request.remarks[0]]
+    paying, _ = gated(store)
+    paying(30)
+    store.submit(replace(asked, id="other", charges=(replace(charge(), amount=20),)))
+    now = "refunds a day: 30 of 100 EUR used, 20 reserved, 45 for this one"
+    assert by_now(store, store.get(asked.id)) == [now]
+    store.cancel(asked.id, by="agent", because="done")
+    assert by_now(store, store.get(asked.id)) == []
+
+
+def test_every_window_shows_how_much_is_gone_by_now(tmp_path):
+    """The command line and the dashboard draw the figures of the moment, not of the question."""
+    path = tmp_path / "approvals.db"
+    now = "refunds a day: 30 of 100 used, 45 for this one"
+    with SqliteStore(path) as store:
+        asked = ApprovalRequest(action="shop.pay", charges=(replace(charge(), amount=45),))
+        store.submit(asked)
+        paying, _ = gated(store)
+        paying(30)
+        words = [sys.executable, "-m", "core", "--store", str(path), "show", asked.id]
+        screen = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert now in screen.stdout
+        page = Visitor(dashboard(store), ANA).get(f"/requests/{asked.id}")
+        assert f"By now, {now}" in page.text
+
+
 def test_two_budgets_of_one_name_on_one_call_are_a_mistake(store):
     """They would be counted as one, and neither would be what it says."""
     paying, _ = gated(store, budgets=[HUNDRED, Budget("refunds a day", 5, of="amount")])
@@ -477,6 +626,32 @@ def test_an_edit_upwards_needs_the_higher_role_and_drops_earlier_votes(store):
     paying, people = gated(store, *words, policies=(), panel=authority.panel)
     assert paying(20).startswith("paid 90")
     assert len(people.seen) == 2
+
+
+def test_who_has_voted_before_an_edit_has_not_voted_for_it(store):
+    """Of two who have to agree one had; after an edit upwards two of the higher role have to."""
+    leads, bosses = frozenset({"ana", "bo"}), frozenset({"mia", "kim"})
+    authority = Authority((Role("lead", members=leads, up_to=50), Role("boss", members=bosses)))
+
+    def votes(request):
+        store.vote(request.id, Approve(by="ana"), digest=request.digest)
+        return Edit(by="bo", arguments={"amount": 90})
+
+    def waits(request):
+        [stored] = store.pending()
+        assert stored.votes == ()
+        with pytest.raises(NotCounted):
+            store.vote(request.id, Approve(by="ana"), digest=request.digest)
+        store.vote(request.id, Approve(by="kim"), digest=request.digest)
+        return Approve(by="mia")
+
+    def panel(amount: int) -> Panel:
+        return replace(authority.panel(amount), votes=2)
+
+    paying, _ = gated(store, votes, waits, policies=(), panel=panel)
+    assert paying(20).startswith("paid 90")
+    [stored] = store.search()
+    assert {vote.by for vote in stored.votes} == {"kim", "mia"}
 
 
 def test_an_edit_downwards_stays_with_whoever_made_it(store):

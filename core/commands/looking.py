@@ -7,6 +7,7 @@ from argparse import Namespace
 from datetime import datetime, timedelta
 
 from .. import documents
+from ..display import by_now
 from ..model import State
 from . import pages
 from .desk import Desk, Misused, found
@@ -43,8 +44,9 @@ def show(desk: Desk, options: Namespace) -> int:
     with desk.store() as store:
         stored = found(store, options.id)
         story = documents.story(store.trail(), stored.request.id)
+        budgets = by_now(store, stored)
     document = {**documents.request(stored), "story": story}
-    desk.answer(document, [*pages.whole(stored, desk.now()), pages.told(story)])
+    desk.answer(document, [*pages.whole(stored, desk.now(), budgets), pages.told(story)])
     return 0
 
 

@@ -105,13 +105,18 @@ def _quoted(argument: Shown) -> str:
     return f'"{argument.text}"' if argument.type == "str" else argument.text
 
 
-def whole(stored: StoredRequest, now: datetime) -> Iterator[Block]:
-    """Yield everything about a request, nothing shortened."""
+def whole(stored: StoredRequest, now: datetime, budgets: Sequence[str] = ()) -> Iterator[Block]:
+    """Yield everything about a request, nothing shortened.
+
+    Args:
+        budgets: How much of each is gone by now, a sentence each.
+    """
     request = stored.request
     yield Heading(line(f"{request.name} ({stored.state.value})"))
     facts = [(line(name), lines(value)) for name, value in _facts(stored, now) if value]
+    gone = [(line("by now"), line(text)) for text in budgets]
     changed = [(line("edited"), once(stored.changed))] if stored.changed else []
-    yield Facts([*facts, *changed, (line("digest"), line(request.digest))])
+    yield Facts([*facts, *gone, *changed, (line("digest"), line(request.digest))])
     yield Heading(line("arguments, from the bytes that would run"))
     yield from _arguments(request)
     if request.preview is not None:

@@ -318,7 +318,8 @@ class BaseStore(ABC):
     def _kept(self, tx: Transaction, step: Step, row: Row) -> StoredRequest:
         """Write the audit record of a step, and what the request takes out of budgets now."""
         record = self._append_step(tx, step, row)
-        if step.after.request.charges:
+        # An edit may come from a gate that knows fewer budgets than the one that asked.
+        if step.after.request.charges or step.event == "edited":
             tx.enter(row.id, budgets.entries(step.after, micros(record.at)))
         return self._known.keep(row, step.after, record)
 

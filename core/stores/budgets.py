@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
 from ..model import ApprovalRequest, Charge, OverBudget, State, StoredRequest, Usage
 from .transaction import Entry, Transaction
@@ -33,7 +32,7 @@ def usage(tx: Transaction, charge: Charge, now: int, *, but: str = "") -> Usage:
     Args:
         but: A request that is not counted, for it is the one in question.
     """
-    since = now - micros_of(charge)
+    since = max(now - micros_of(charge), 0)  # nothing was used before 1970
     used, reserved = tx.usage(charge.budget, charge.key, since, but)
     return Usage(used, reserved)
 
@@ -53,38 +52,12 @@ def afford(tx: Transaction, request: ApprovalRequest, now: int) -> None:
     for charge in request.charges:
         gone = usage(tx, charge, now)
         if gone.used + gone.reserved + charge.elsewhere + charge.amount > charge.limit:
-            raise OverBudget(f"{request.name} is beyond its budget: {sentence(charge, gone)}")
+            raise OverBudget(f"{request.name} is beyond its budget: {charge.sentence(gone)}")
 
 
 def told(tx: Transaction, request: ApprovalRequest, now: int) -> ApprovalRequest:
     """Return the request with a remark on each of its budgets, for whoever decides."""
     if not request.charges:
         return request
-    said = [sentence(charge, usage(tx, charge, now, but=request.id)) for charge in request.charges]
+    said = [charge.sentence(usage(tx, charge, now, but=request.id)) for charge in request.charges]
     return replace(request, remarks=(*request.remarks, *said))
-
-
-def sentence(charge: Charge, gone: Usage) -> str:
-    """Say how much of a budget is gone, and what the call itself would take.
-
-    >>> from datetime import timedelta
-    >>> day = timedelta(days=1)
-    >>> one = Charge(budget="refunds a day", amount=4500, limit=50000, within=day, places=2)
-    >>> sentence(one, Usage(38000, 6000))
-    'refunds a day: 380.00 of 500.00 used, 60.00 reserved, 45.00 for this one'
-    """
-    used = gone.used + charge.elsewhere
-    unit = f" {charge.unit}" if charge.unit else ""
-    parts = [
-        f"{charge.budget}: {_number(used, charge)} of {_number(charge.limit, charge)}{unit} used"
-    ]
-    if gone.reserved:
-        parts.append(f"{_number(gone.reserved, charge)} reserved")
-    parts.append(f"{_number(charge.amount, charge)} for this one")
-    if used + gone.reserved + charge.amount > charge.limit:
-        parts.append("which is more than there is")
-    return ", ".join(parts)
-
-
-def _number(number: int, charge: Charge) -> str:
-    return f"{Decimal(number).scaleb(-charge.places):,.{charge.places}f}"

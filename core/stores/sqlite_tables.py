@@ -20,6 +20,11 @@ LEFT JOIN requests AS r ON r.id = wanted.id
 LEFT JOIN audit AS latest ON latest.seq = (SELECT max(seq) FROM audit WHERE request = r.id)
 LEFT JOIN (SELECT seq, hash, at FROM audit ORDER BY seq DESC LIMIT 1) AS head ON true
 """
+# In halves, for a sum that leaves 64 bits is an error to SQLite, and would be at every later call.
+_TOTAL = """
+SELECT coalesce(sum(amount >> 32), 0), coalesce(sum(amount & 0xffffffff), 0) FROM charges
+WHERE budget = ?1 AND key = ?2 AND request <> ?3 AND """
+_USAGE = f"SELECT * FROM ({_TOTAL} used_at > ?4), ({_TOTAL} used_at IS NULL)"
 
 
 class Tables:
@@ -166,14 +171,9 @@ class Tables:
         return found
 
     def usage(self, budget: str, key: str, since: int, but: str, /) -> tuple[int, int]:
-        query = (
-            "SELECT (SELECT coalesce(sum(amount), 0) FROM charges"
-            " WHERE budget = ?1 AND key = ?2 AND used_at > ?3 AND request <> ?4),"
-            " (SELECT coalesce(sum(amount), 0) FROM charges"
-            " WHERE budget = ?1 AND key = ?2 AND used_at IS NULL AND request <> ?4)"
-        )
-        used, reserved = self._run(query, (budget, key, since, but)).fetchone()
-        return used, reserved
+        found: tuple[int, int, int, int] = self._run(_USAGE, (budget, key, but, since)).fetchone()
+        used, more_used, reserved, more_reserved = found
+        return (used << 32) + more_used, (reserved << 32) + more_reserved
 
     def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
         query = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...canonical import encode
-from ...display import display, unsafe
+from ...display import by_now, display, unsafe
 from ...model import ApprovalRequest, Reject, Risk, State, StoredRequest, Unencodable, same
 from ..drawing import MAX_SHOWN, is_too_large
 from .colours import ended
@@ -72,10 +72,12 @@ async def answer(
     """
     asked, who = stored.request, visitor(request)
     waiting = await done(_others, request, asked.id)
+    budgets = await done(by_now, context(request).store, stored) if asked.charges else []
     values: dict[str, Any] = {
         "stored": stored,
         "asked": asked,
         "what": what(asked),
+        "budgets": budgets,
         "notice": notice,
         "good": good,
         "wrong": {"confirm": "", "reason": "", **(wrong or {})},
