@@ -173,7 +173,9 @@ def confirm_live() -> None:
     """
     if not sys.stdin.isatty():
         raise SupportError(f"{KEY} moves real money, and nobody is here to confirm it.")
-    print("This moves real money. Type 'real money' to go on: ", end="", file=sys.stderr, flush=True)
+    print(
+        "This moves real money. Type 'real money' to go on: ", end="", file=sys.stderr, flush=True
+    )
     if sys.stdin.readline().strip() != "real money":
         raise SupportError("Not confirmed, so nothing was opened.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
@@ -20,21 +21,36 @@ def listen(
     """Take Stripe's webhooks until interrupted; put https in front to let Stripe reach it.
 
     Args:
+        port: 0 takes one that is free.
         environ: `STRIPE_WEBHOOK_SECRET`, with which they are signed. Without a key of Stripe the
             sandbox runs along and signs its own.
         tell: Hears where it listens, and of failed refunds that belong to no ticket.
 
     Raises:
-        ConfigError: There is no secret to check signatures with.
+        ConfigError: There is no secret to check signatures with, the port cannot be used, or a
+            library is missing.
     """
-    import uvicorn
+    try:
+        from uvicorn import Config as Served
+        from uvicorn import Server
+    except ImportError:
+        raise ConfigError(
+            "Listening needs uvicorn and starlette: pip install gated-agents[support]."
+        ) from None
+    with _door(port) as door:
+        url = f"http://{HOST}:{door.getsockname()[1]}/stripe/webhook"
+        with signed(config, environ, url) as secret:
+            seen, heard = config.state / "webhooks.db", Reopening(mails(config, environ), tell)
+            served = hooks(heard, secret=secret, seen=seen, tell=tell)
+            tell(f"Stripe's webhooks are heard at {url}")
+            Server(Served(served, log_level="warning", lifespan="off")).run([door])
 
-    url = f"http://{HOST}:{port}/stripe/webhook"
-    with signed(config, environ, url) as secret:
-        seen = config.state / "webhooks.db"
-        heard = hooks(Reopening(mails(config, environ), tell), secret=secret, seen=seen)
-        tell(f"Stripe's webhooks are heard at {url}")
-        uvicorn.run(heard, host=HOST, port=port, log_level="warning", lifespan="off")
+
+def _door(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise ConfigError(f"Port {port} of {HOST} cannot be used: {error.strerror}.") from None
 
 
 @contextmanager
