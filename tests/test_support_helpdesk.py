@@ -13,6 +13,7 @@ from children import in_child, said
 from letters import NOW, US, answer, desk, files, mail
 
 from apps.support.errors import MailError, NoSuchTicket
+from apps.support.helpdesk import Helpdesk
 from apps.support.model import TicketState
 
 
@@ -530,3 +531,13 @@ def test_ten_thousand_mails_are_no_burden(folder):
     print(f"read {first - started:.2f} open {opened - first:.2f} list {listed - opened:.2f}")
     print(f"one ticket and its reply {done - listed:.2f}")
     assert listed - opened < 2 and done - listed < 2 and opened - first < 10
+
+
+def test_mails_that_say_nothing_are_told_apart_by_what_they_have(tmp_path):
+    """Without a sender, a subject, a date and a text, two mails are still two, and one is one."""
+    helpdesk = Helpdesk(tmp_path / "mail", address="help@shop.example", name="Help")
+    first = helpdesk.deliver(b"Comment: my order 1 is broken\r\n\r\n")
+    second = helpdesk.deliver(b"Comment: order 2, refund\r\n\r\n")
+    assert helpdesk.deliver(b"Comment: my order 1 is broken\r\n\r\n") == first
+    assert {ticket.id for ticket in helpdesk.tickets()} == {first, second}
+    assert first != second

@@ -103,7 +103,7 @@ def told(wait: Callable[[], dict[int, object]]) -> Callable[[], str]:
     """Return `wait` for a model, which reads text."""
 
     def wait_for_approvals() -> str:
-        """Wait until people have decided all refunds; return what became of each, a line each."""
+        """Wait until people have decided; return what became of each call, a line each."""
         return "\n".join(f"PENDING_APPROVAL_{n}: {result}" for n, result in wait().items())
 
     return wait_for_approvals

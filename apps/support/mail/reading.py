@@ -186,7 +186,10 @@ def _letter(head: Part, found: _Found, body: bytes, arrived: datetime, ours: boo
     if len(text) > LONGEST_TEXT:
         problems.append(f"Only the first {LONGEST_TEXT:,} of {len(text):,} characters are shown.")
     subject = headers.words(head, "subject", LONGEST_SUBJECT)
-    said = "\0".join([sender, subject, headers.first(head, "date")]).encode("utf-8", "replace")
+    words = [sender, subject, headers.first(head, "date")]
+    if not (any(words) or body.strip()):  # then the other headers are all that tells it apart
+        words = [f"{header}: {value}" for header, value in head.raw_items()]
+    said = "\0".join(words).encode("utf-8", "replace")
     digest = hashlib.sha256(said + b"\0" + body.replace(b"\r\n", b"\n").strip()).hexdigest()[:32]
     message = Message(
         id=headers.message_id(head) or f"<{digest}@no-message-id>",

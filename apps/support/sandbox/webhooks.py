@@ -11,7 +11,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from .settling import settle
-from .state import Busy, State
+from .state import Busy, Rows, State
 from .turn import Setup
 
 TRIES = 12
@@ -38,10 +38,12 @@ class Delivering:
 
     def __init__(self, state: State, setup: Setup) -> None:
         self._state, self._setup = state, setup
-        self._over = threading.Event()
+        self._over, self._heard = threading.Event(), 0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Delivering:
+        with self._state.reading() as rows:
+            self._heard = last(rows)
         self._thread.start()
         return self
 
@@ -53,8 +55,32 @@ class Delivering:
         while not self._over.wait(EVERY):
             with suppress(Busy):  # there is another look in a moment
                 settle(self._state, self._setup)
+                self._heard = overhear(self._state, self._setup, self._heard)
                 while not self._over.is_set() and deliver(self._state, self._setup):
                     pass
+
+
+def last(rows: Rows) -> int:
+    """Return the number of what was written last."""
+    return int(rows.run("SELECT coalesce(max(seq), 0) FROM objects")[0][0])
+
+
+def overhear(state: State, setup: Setup, heard: int) -> int:
+    """Make due here what happened in other processes, which may have nobody to tell.
+
+    Args:
+        heard: Up to where that was done; the new one is returned.
+    """
+    with state.reading() as rows:
+        if not setup.webhooks or (newest := last(rows)) == heard:
+            return heard
+    query = "INSERT INTO deliveries (event, url, at, state) SELECT id, ?, ?, 'due' FROM objects"
+    query += " WHERE object = 'event' AND seq > ? AND seq <= ? AND NOT EXISTS"
+    query += " (SELECT 1 FROM deliveries WHERE event = objects.id AND url = ?)"
+    with state.writing() as rows:
+        for url in setup.webhooks:
+            rows.run(query, url, setup.now(), heard, newest, url)
+    return newest
 
 
 def deliver(state: State, setup: Setup) -> bool:
