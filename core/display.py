@@ -27,6 +27,10 @@ _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\u([0-9a-f]{
 _MARK = re.compile(r"⟨U\+([0-9A-F]{4,6})⟩")
 _MOST_MARKS = 30
 
+MAX_SHOWN = 200_000
+SQL_NAMES = frozenset({"sql", "query", "statement"})
+"""Names of parameters whose text is shown as SQL."""
+
 
 def is_plain(character: str) -> bool:
     """Return whether `character` shows as itself and as nothing else."""
@@ -149,6 +153,11 @@ def shown(request: ApprovalRequest) -> tuple[Shown, ...]:
     return tuple(
         _shown(safe(name), node) for name, node in json.loads(request.frozen or b'["dict"]')[1:]
     )
+
+
+def is_too_large(request: ApprovalRequest) -> bool:
+    """Whether nobody would read all of it here, so that nobody may approve it here."""
+    return len(request.frozen) + len(repr(request.preview)) > MAX_SHOWN
 
 
 def _shown(name: str, node: Any) -> Shown:

@@ -23,13 +23,14 @@ from looking_back import ADA, ANA, BEN, HERE, VERA, Visitor, ask, dashboard, unc
 from people import Background, eventually, pending
 
 from core import Approve, Panel, Preview, Reject, Rejected, Risk, SqliteStore, State, gate
-from core.approvers.dashboard import changing, colours, events, fields, totals, typed
+from core.approvers.dashboard import changing, colours, events, totals
 from core.approvers.dashboard.events import Listener
-from core.approvers.dashboard.spelled import spelled
 from core.approvers.dashboard.tray import Sieve, Tray, last_seq
-from core.approvers.drawing import MAX_SHOWN
+from core.approvers.forms import fields, typed
+from core.approvers.forms.spelled import spelled
 from core.approvers.inbox import Inbox
 from core.canonical import encode
+from core.display import MAX_SHOWN
 from core.model import Parameter, Quote, StoreError, Table
 from core.stores.memory import MemoryStore
 

@@ -25,12 +25,12 @@ from core.approvers import terminal as terminal_module
 from core.approvers.any_of import AnyOf
 from core.approvers.asking import Line
 from core.approvers.changes import editable, literal
-from core.approvers.drawing import MAX_SHOWN, draw, fold
+from core.approvers.drawing import draw, fold
 from core.approvers.teletype import Key
 from core.approvers.terminal import Terminal
 from core.audit import details
 from core.canonical import Secret, digest, encode
-from core.display import safe
+from core.display import MAX_SHOWN, safe
 from core.model import (
     ApprovalRequest,
     Approve,

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from rich.text import Text
 
-from ..display import safe, shown
+from ..display import is_too_large, safe, shown
 from ..model import ApprovalRequest, Risk
-from .drawing import COLOURS, fold, heading, is_too_large, labelled, margin, title
+from .drawing import COLOURS, fold, heading, labelled, margin, title
 
 LONGEST_ROW = 1_200
 _NO_AMOUNT = re.compile(r"(.*_)?(ids?|number|no|year|month|day|port|version|index|page)", re.I)

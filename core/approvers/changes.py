@@ -14,10 +14,10 @@ from uuid import UUID
 from rich.text import Text
 
 from ..canonical import encode
-from ..display import Shown, safe, shown
+from ..display import SQL_NAMES, Shown, safe, shown
 from ..model import ApprovalRequest, Unencodable
 from .asking import ask, choose, say
-from .drawing import DIFF_COLOURS, SQL_NAMES, margin, title
+from .drawing import DIFF_COLOURS, margin, title
 from .editor import NoEditor, in_editor
 from .teletype import Teletype
 

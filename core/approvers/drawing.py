@@ -12,16 +12,14 @@ from itertools import zip_longest
 
 from rich.text import Text
 
-from ..display import Shown, place_text, safe, shown
+from ..display import SQL_NAMES, Shown, place_text, safe, shown
 from ..model import END_OF_TIME, ApprovalRequest, Panel, Preview, Quote, Risk, Table, utc_now
 
-MAX_SHOWN = 200_000
 NARROWEST = 20
 COLOURS = {Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "red", Risk.CRITICAL: "bold red"}
 DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 NO_MARGIN = {ord(mark): f"⟨U+{ord(mark):04X}⟩" for mark in "│┊"}
 """A name or a cell that imitates a margin gets none."""
-SQL_NAMES = frozenset({"sql", "query", "statement"})
 
 
 def draw(request: ApprovalRequest, *, width: int, now: datetime | None = None) -> list[Text]:
@@ -48,11 +46,6 @@ def header(request: ApprovalRequest, *, width: int, now: datetime | None = None)
     """Return who asks for what and how bad it could be, without the arguments."""
     width = max(width, NARROWEST)
     return [*heading("approval needed", width), *_about(request, now or utc_now(), width)]
-
-
-def is_too_large(request: ApprovalRequest) -> bool:
-    """Whether nobody would read all of it here, so that nobody may approve it here."""
-    return len(request.frozen) + len(repr(request.preview)) > MAX_SHOWN
 
 
 def heading(text: str, width: int) -> list[Text]:

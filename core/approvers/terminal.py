@@ -15,11 +15,12 @@ from types import TracebackType
 
 from rich.text import Text
 
+from ..display import is_too_large
 from ..model import ApprovalRequest, Approve, Decision, Edit, Reject, Risk
 from .account import account_name, at
 from .asking import ask, choose, say
 from .changes import changes
-from .drawing import draw, header, is_too_large
+from .drawing import draw, header
 from .teletype import CalledAway, Interrupted, NoTerminal, Teletype
 
 MENU = {"a": "approve", "e": "edit", "r": "reject"}

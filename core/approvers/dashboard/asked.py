@@ -12,36 +12,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...canonical import encode
-from ...display import by_now, display, unsafe
-from ...model import ApprovalRequest, Reject, Risk, State, StoredRequest, Unencodable, same
-from ..drawing import MAX_SHOWN, is_too_large
+from ...display import MAX_SHOWN, by_now, display, is_too_large, unsafe
+from ...model import ApprovalRequest, Risk, State, StoredRequest, Unencodable, same
+from ..forms.spelled import spelled
+from ..forms.typed import DIGITS, LONGEST_NOTE
+from ..standing import told
 from .colours import ended
 from .context import context
 from .context import person as visitor
 from .finding import done, one
 from .pages import page
 from .people import Person, Role
-from .spelled import spelled
 from .tray import Entry, tray
 from .what import MOST_WHEN_TOO_LARGE, Argument, arguments, cut, what
 
-DIGITS = 6
-LONGEST_NOTE = 2_000
 EDITED = "Your edit was taken. What it would do has changed with it: look again, then approve."
-STANDS = {
-    State.PENDING: "It waits for people, and has not run.",
-    State.APPROVED: "Approved{by}. It has not started yet.",
-    State.EXECUTING: "Approved{by}. It has started and not ended yet.",
-    State.OUTCOME_UNKNOWN: "Approved{by}. It was started, and nobody knows how it ended.",
-    State.SUCCEEDED: "Approved{by}. It ran and succeeded.",
-    State.FAILED: "Approved{by}. It ran and failed.",
-    State.REJECTED: "Rejected{by}. It was not run.",
-    State.EXPIRED: "Time ran out before it started. It was not run.",
-    State.CANCELLED: "Withdrawn{by}. It was not run.",
-    State.RESOLVED_HAPPENED: "It was cut off, and a person has found that it happened.",
-    State.RESOLVED_NOT_HAPPENED: "It was cut off, and a person has found that it did not happen.",
-}
-"""Where a request stands, in every state there is."""
 
 
 async def show(request: Request) -> Response:
@@ -96,19 +81,6 @@ async def answer(
         "next": _next(waiting, asked),
     }
     return page(request, "request.html", status=status, **values)
-
-
-def told(stored: StoredRequest) -> str:
-    """Say where a request stands, in one sentence, not yet safe to show."""
-    return STANDS[stored.state].format(by=_by(stored))
-
-
-def _by(stored: StoredRequest) -> str:
-    if isinstance(stored.decision, Reject):
-        return f" by {stored.decision.by}"
-    names = [vote.by for vote in stored.votes if vote.choice == "approve"]
-    names = names or ([stored.decision.by] if stored.decision else [])
-    return f" by {' and '.join(names)}" if names else ""
 
 
 def obstacle(stored: StoredRequest, who: Person) -> str:

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...model import Approve, NotCounted, Reject, Risk, State, Store, StoredRequest, StoreError
-from .asked import LONGEST_NOTE, told
+from ..forms.typed import LONGEST_NOTE, lines_of, wrong_reason
+from ..standing import told
 from .context import context, person
-from .deciding import lines_of, sentence, vote, wrong_reason
+from .deciding import sentence, vote
 from .finding import ID, done
 from .inbox import FILTERS, wanted
 from .pages import Problem, field, form, looked_up, needs, page, to

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,20 +14,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...canonical import encode
-from ...display import Shown
+from ...display import Shown, is_too_large
 from ...model import ApprovalRequest, Edit, NotCounted, State, StoredRequest
-from ..drawing import is_too_large
+from ..forms.fields import Field, fields
+from ..forms.spelled import spelled_out
+from ..forms.typed import (
+    LONGEST_NOTE,
+    NONE_PREFIX,
+    NOTHING,
+    PREFIX,
+    Misfits,
+    beside,
+    changed,
+    filled_in,
+)
 from ..proposing import checked, waits, why_not
-from .asked import LONGEST_NOTE, answer, obstacle
+from .asked import answer, obstacle
 from .colours import Piece, diff, plain
 from .context import context, person
 from .deciding import WINDOW, sentence
-from .fields import Field, fields
 from .finding import one
 from .pages import field, form, looked_up, needs, page, to
 from .people import Role
-from .spelled import spelled_out
-from .typed import NONE_PREFIX, NOTHING, PREFIX, Misfits, changed, filled_in
 from .what import LONG
 
 SECONDS_TO_CHECK = 5.0
@@ -193,19 +200,6 @@ async def _proposed(
         form = _with_problems(form, found)
         return _form(request, after, form, note=note, notice=notice, status=422)
     return await answer(request, after, status=409, notice=f"{problem[:1].upper()}{problem[1:]}.")
-
-
-def beside(problem: str, names: list[str]) -> dict[str, str]:
-    """Cut what the gate says into a sentence for each parameter that it names.
-
-    >>> beside("amount: must be less; note: too long", ["amount", "note"])
-    {'amount': 'must be less', 'note': 'too long'}
-    """
-    known = "|".join(map(re.escape, names))
-    parts = re.split(rf"(?:^|; )({known}): ", problem) if names else [problem]
-    if parts[0]:
-        return {}
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 routes = [

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-SQL_NAMES = frozenset({"sql", "query", "statement"})
 DIFF_KINDS = {"+": "added", "-": "removed", "@": "place"}
 BLANK_ENDS = re.compile(r" +$", re.MULTILINE)
 _SQL = re.compile(

@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...display import is_too_large
 from ...model import Approve, NotCounted, Reject, Risk, State, Store, StoredRequest
-from ..drawing import is_too_large
-from .asked import DIGITS, LONGEST_NOTE, answer
+from ..forms.typed import DIGITS, LONGEST_NOTE, lines_of, wrong_reason
+from .asked import answer
 from .context import context
 from .finding import one
 from .pages import field, form, looked_up, needs, to
@@ -61,20 +62,6 @@ async def reject(request: Request) -> Response:
             request, stored, status=400, notice=wrong, wrong={"reason": wrong}, typed=typed
         )
     return await _said(request, stored, Reject(by=voter.name, reason=reason), filled)
-
-
-def wrong_reason(reason: str) -> str:
-    """Say what is wrong with the reason of a rejection; empty when nothing is."""
-    if not reason:
-        return "Say why, so that the agent can do something else; nothing was rejected."
-    if len(reason) > LONGEST_NOTE:
-        return f"A reason has at most {LONGEST_NOTE:,} characters; nothing was rejected."
-    return ""
-
-
-def lines_of(text: str) -> str:
-    """Return text as it was typed: a browser sends every line end as two characters."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 async def _said(

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from ...display import safe
+from ...display import MAX_SHOWN, is_too_large, safe
 from ...model import ApprovalRequest, Risk, StoredRequest
-from ..drawing import MAX_SHOWN, is_too_large
 from .asked import obstacle
 from .people import Person
 from .what import What, what

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 
-from ...display import safe, shown
+from ...display import SQL_NAMES, is_too_large, safe, shown
 from ...model import ApprovalRequest, Preview, Table
-from ..drawing import is_too_large
-from .colours import SQL_NAMES, Piece, diff, ended, plain, sql
-from .spelled import spelled_out
+from ..forms.spelled import spelled_out
+from .colours import Piece, diff, ended, plain, sql
 
 LONG = 80
 MOST_WHEN_TOO_LARGE = 4_000

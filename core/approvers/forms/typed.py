@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -13,9 +13,11 @@ from typing import Any, NoReturn
 from ...canonical import encode
 from ...display import is_plain, safe, unsafe
 from ...model import Unencodable
-from .deciding import lines_of
 from .fields import Field
 
+LONGEST_NOTE = 2_000
+DIGITS = 6
+"""So many characters of its digest a person types who approves what is CRITICAL."""
 NOTHING = "nothing"
 PREFIX, NONE_PREFIX = "value.", "none."
 _INTEGER = re.compile(r"[+-]?[0-9]{1,3000}")
@@ -46,6 +48,20 @@ def _visible(kind: str, text: str) -> str:
         return safe(unsafe(text), newlines=True)
     except ValueError:  # what looks like a mark and names no character is text like any other
         return safe(text, newlines=True)
+
+
+def wrong_reason(reason: str) -> str:
+    """Say what is wrong with the reason of a rejection; empty when nothing is."""
+    if not reason:
+        return "Say why, so that the agent can do something else; nothing was rejected."
+    if len(reason) > LONGEST_NOTE:
+        return f"A reason has at most {LONGEST_NOTE:,} characters; nothing was rejected."
+    return ""
+
+
+def lines_of(text: str) -> str:
+    """Return text as it was typed: a browser sends every line end as two characters."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def changed(before: list[Field], after: list[Field]) -> dict[str, object]:
@@ -89,6 +105,19 @@ class Misfits(ValueError):
     def __init__(self, by_name: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in by_name.items()))
         self.by_name = by_name
+
+
+def beside(problem: str, names: Sequence[str]) -> dict[str, str]:
+    """Cut what the gate says into a sentence for each parameter that it names.
+
+    >>> beside("amount: must be less; note: too long", ["amount", "note"])
+    {'amount': 'must be less', 'note': 'too long'}
+    """
+    known = "|".join(map(re.escape, names))
+    parts = re.split(rf"(?:^|; )({known}): ", problem) if names else [problem]
+    if parts[0]:
+        return {}
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def value_of(one: Field) -> object:

@@ -13,9 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from ...canonical import Opaque
-from ...display import display, safe
+from ...display import SQL_NAMES, display, safe
 from ...model import ApprovalRequest
-from .colours import SQL_NAMES
 
 LONG = 60
 MOST_CHOICES = 200

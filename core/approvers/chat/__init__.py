@@ -1,0 +1,1 @@
+"""What every chat has in common: a message per request that tells what is true by now."""
