@@ -1,6 +1,7 @@
 """Gates: put a person in front of a function."""
 
 from .batch import Batch
+from .facade import facade
 from .gate import gate
 from .model import (
     ActionChanged,
@@ -58,6 +59,7 @@ __all__ = [
     "Table",
     "Unencodable",
     "current_request",
+    "facade",
     "gate",
     "run",
 ]

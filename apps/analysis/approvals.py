@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from core import Approver, Policy, Preview, Risk, Store, Table, gate
+from core import Approver, Policy, Preview, Risk, Store, Table, facade, gate
 from core.policies.conditional import ApproveIf, RejectIf
 
 from .comparison import TableEffect
@@ -72,7 +72,7 @@ def gated(
         RejectIf(statement.is_change, because="only a statement that reads makes a report"),
         ApproveIf(statement.is_read, because="a new file in the reports folder"),
     ]
-    return Tools(
+    tools = Tools(
         schema=careful.schema,
         query=ask(
             careful.query,
@@ -92,6 +92,7 @@ def gated(
             preview=past.preview,
         ),
     )
+    return facade(tools)
 
 
 @dataclass(frozen=True, slots=True)

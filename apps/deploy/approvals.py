@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
 
-from core import Approver, BoundFile, Panel, Preview, Quote, Risk, Store, Table, gate
+from core import Approver, BoundFile, Panel, Preview, Quote, Risk, Store, Table, facade, gate
 from core.model import State, StoredRequest, utc_now
 from core.policies.conditional import RejectIf
 from core.policies.environment import Environment, variable
@@ -84,7 +84,7 @@ def gated(
         environment=place,
         ask_again=TIMES_ASKED_AGAIN,
     )
-    return Tools(
+    tools = Tools(
         status=project.status,
         changes=project.changes,
         logs=project.logs,
@@ -124,6 +124,7 @@ def gated(
             reconcile=careful.standing,
         ),
     )
+    return facade(tools)
 
 
 def found(project: Project, store: Store) -> Iterator[StoredRequest]:

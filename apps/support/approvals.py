@@ -38,6 +38,7 @@ from core import (
     Store,
     Table,
     current_request,
+    facade,
     gate,
 )
 from core.batch import Batch
@@ -97,7 +98,7 @@ def gated(
     unknown = RejectIf(rules.is_unknown, because="there is no such ticket; tickets() lists them")
     ask = partial(gate, approver=approver, store=store)
     queue = batch.gate if batch else ask
-    return Tools(
+    tools = Tools(
         tickets=desk.tickets,
         ticket=desk.ticket,
         charges=desk.charges,
@@ -136,6 +137,7 @@ def gated(
         ),
         wait_for_approvals=batch.wait_for_approvals if batch else None,
     )
+    return facade(tools)
 
 
 def found(desk: Desk, store: Store) -> Iterator[StoredRequest]:

@@ -12,7 +12,7 @@ from .following import CORE, FOLDERS, closure, imported, needs, summary
 ALSO = (
     *("approvers/any_of", "approvers/by_risk", "approvers/deadline"),
     *("approvers/inbox", "approvers/scripted", "approvers/terminal"),
-    *("stores/memory", "stores/sqlite", "gate", "batch"),
+    *("stores/memory", "stores/sqlite", "gate", "batch", "facade"),
     *("canonical", "display", "audit", "model"),
 )
 """Files that are of use by themselves, even when a neighbour imports them."""
