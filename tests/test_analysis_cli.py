@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from openai_server import OpenAIServer, calls, text, trouble
+from model_server import ModelServer, calls, text, trouble
 from people import eventually
 
 from apps.analysis.grammar import COMMANDS, PROGRAM, parsed
@@ -391,7 +391,7 @@ def model(shop):
     """Run the program with a model that plays a script, over real HTTP."""
 
     def ask(*turns, words=("ask", QUESTION), name="openai:gpt-5", **more):
-        with OpenAIServer(*turns) as server:
+        with ModelServer(*turns) as server:
             done = run(
                 *("--database", shop, "--agent", name),
                 *words,
@@ -450,7 +450,7 @@ def test_what_a_model_says_cannot_move_the_cursor(model):
 def test_a_conversation_goes_on_until_the_person_leaves(shop, tmp_path):
     """Each line is a question, trouble ends one question only, and the end of input is the end."""
     turns = [text("One."), trouble(400, "bad question"), text("Three.")]
-    with OpenAIServer(*turns) as server:
+    with ModelServer(*turns) as server:
         done = subprocess.run(
             [*APP, "--database", str(shop), "--agent", "openai:gpt-5"],
             env=environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY="sk-test"),

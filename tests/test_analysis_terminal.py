@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pexpect
 import pytest
-from openai_server import OpenAIServer, calls, text
+from model_server import ModelServer, calls, text
 from people import eventually
 
 from apps.analysis.shop import make_shop
@@ -289,7 +289,7 @@ def test_a_conversation_at_the_terminal(desk):
 
     tests = desk.count("note = 'TEST'")
     turns = [thinks, calls(("query", {"sql": DELETE})), text("They are gone.")]
-    with OpenAIServer(*turns) as server:
+    with ModelServer(*turns) as server:
         words = ("--agent", "openai:gpt-5")
         keys = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-test"}
         terminal = desk.start(*words, **keys)

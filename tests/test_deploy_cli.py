@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deploy_program import begun, ended, environment, one_sentence, sat_at
 from environments import as_tree, nobody_left, tree
-from openai_server import OpenAIServer, calls, text
+from model_server import ModelServer, calls, text
 from people import eventually
 from places import http
 
@@ -355,7 +355,7 @@ def test_a_model_reads_a_refusal_and_adapts(desk):
         assert "has not been healthy in staging" in refusal and "deploy it to staging" in refusal
         return calls(("deploy", {"ref": "main", "environment": "staging"}))
 
-    with OpenAIServer(
+    with ModelServer(
         calls(("deploy", {"ref": "main", "environment": "production"})),
         then,
         text("v1.3 is in staging."),

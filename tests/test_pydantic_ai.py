@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 import pexpect
 import pytest
-from openai_server import OpenAIServer, calls, text, trouble
+from model_server import ModelServer, calls, text, trouble
 from people import NO, YES, Breaking, Says, Silent, eventually
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, ModelRetry, Tool, ToolReturn
@@ -25,6 +25,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from core import (
+    Batch,
     Edit,
     MemoryStore,
     OutcomeUnknown,
@@ -35,12 +36,18 @@ from core import (
     run,
 )
 from core.approvers.deadline import Deadline
+from core.approvers.scripted import Scripted
 from core.runners.pydantic_ai import AgentFailed, Conversation, tools
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["openai:gpt-5", "openai-chat:gpt-5", "ollama:test-model"]
+NAMES = ["openai:gpt-5", "openai-chat:gpt-5", "ollama:test-model", "anthropic:claude-test"]
 MODEL = "ollama:test-model"
 PAY = ("pay", {"order": 1})
+
+
+def always(_):
+    """Approve."""
+    return YES
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +64,11 @@ def serve(monkeypatch):
 
     @contextmanager
     def start(*turns, **options):
-        with OpenAIServer(*turns, **options) as server:
+        with ModelServer(*turns, **options) as server:
             monkeypatch.setenv("OPENAI_BASE_URL", server.url)
             monkeypatch.setenv("OLLAMA_BASE_URL", server.url)
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", server.root)
+            monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
             yield server
 
     return start
@@ -581,6 +590,110 @@ def test_a_model_that_never_stops_is_stopped(serve):
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize("model", NAMES)
+def test_words_come_as_they_are_said(model, shop, serve):
+    """Piece by piece on every wire, those between two calls too; the answer is the last of them."""
+    heard = []
+    turns = [{"text": "I look first.", **calls(("look", {}))}, calls(PAY), text("Order 1 is paid.")]
+    with (
+        serve(*turns) as server,
+        Conversation(model, [look, gate(shop.pay, approver=always)]) as talk,
+    ):
+        assert talk.ask("Pay for order 1.", heard=heard.append) == "Order 1 is paid."
+    assert "".join(heard) == "I look first.Order 1 is paid." and len(heard) > 4
+    assert all(asked.body["stream"] for asked in server.requests) and shop.paid == [1]
+    assert server.results == ["nothing", "order 1 is paid"]
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_a_refusal_reaches_a_model_that_streams(model, shop, serve):
+    """It reads the same words as one that answers at once, and nothing is paid."""
+    with (
+        serve(calls(PAY), text("I did not pay.")) as server,
+        Conversation(model, [gate(shop.pay, approver=Says(NO))]) as talk,
+    ):
+        assert talk.ask("Pay.", heard=lambda _: None) == "I did not pay."
+    assert server.results == ["pay was rejected by ana: archive it first. It was not run."]
+    assert shop.paid == []
+
+
+def test_a_stream_that_is_refused_is_one_sentence(serve):
+    """An error of the service ends the question, streamed or not."""
+    with serve({**trouble(400, "look behind you"), "again": True}), Conversation(MODEL, []) as talk:
+        said = sentence(lambda: talk.ask("Hello", heard=print))
+    assert said == f"{MODEL} refused the question (HTTP 400): look behind you"
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_a_question_that_takes_too_many_tokens_is_stopped(model, serve):
+    """One question may take so many tokens; the sentence says how many."""
+    with serve({**calls(("look", {})), "again": True}) as server:
+        said = sentence(lambda: asked([look], model=model, most_tokens=6))
+    assert said == f"{model} had no answer within 6 tokens, so it was stopped."
+    assert len(server.requests) == 4
+
+
+def collecting(shop, approver, store):
+    """Return `pay` in a batch, and the function that has it reviewed."""
+    batch = Batch(approver=approver, store=store)
+    return batch.gate(shop.pay), batch.wait_for_approvals
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_a_batch_reaches_the_model_as_text(model, shop, serve):
+    """Calls are collected, a person looks once, and the model reads what became of each."""
+    answers = Scripted(pay=lambda request: NO if request.arguments["order"] == 2 else YES)
+    pay, wait = collecting(shop, answers, MemoryStore())
+    turns = [calls(*[("pay", {"order": n}) for n in (1, 2, 3)]), calls(("wait_for_approvals", {}))]
+    with serve(*turns, text("1 and 3 are paid.")) as server:
+        talk = asked([pay, wait], model=model, placeholders=True, sequential=True)
+    assert talk == "1 and 3 are paid." and shop.paid == [1, 3]
+    assert server.results[:3] == [f"PENDING_APPROVAL_{n}" for n in (1, 2, 3)]
+    assert json.loads(server.results[3]) == {
+        "1": "order 1 is paid",
+        "2": "REJECTED: pay was rejected by ana: archive it first. It was not run.",
+        "3": "order 3 is paid",
+    }
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_a_placeholder_may_stand_where_a_number_is_wanted(model, serve):
+    """The result of one call is the argument of the next, though it is not there yet."""
+    counted = []
+
+    def count(what: str) -> int:
+        """Count something."""
+        return len(what)
+
+    def add(number: int, to: list[int] | None = None) -> int:
+        """Add."""
+        counted.append(number)
+        return number + sum(to or [])
+
+    batch = Batch(approver=Scripted(count=YES, add=YES), store=MemoryStore())
+    known = [batch.gate(count), batch.gate(add), batch.wait_for_approvals]
+    wanted = [("count", {"what": "four"}), ("add", {"number": "PENDING_APPROVAL_1", "to": [2]})]
+    with serve(*map(calls, wanted), calls(("wait_for_approvals", {})), text("6")) as server:
+        assert asked(known, model=model, placeholders=True) == "6"
+    assert json.loads(server.results[2]) == {"1": 4, "2": 6} and counted == [4]
+
+
+def test_what_is_no_placeholder_still_has_to_fit(serve):
+    """A batch lets placeholders through, and nothing else that is of another type."""
+    batch = Batch(approver=Scripted(), store=MemoryStore())
+    tool = batch.gate(square)
+    wanted = [("square", {"number": word}) for word in ("PENDING_APPROVAL_0", "PENDING", "x")]
+    with serve(*map(calls, wanted), text("ok")) as server:
+        asked([tool], placeholders=True)
+    assert all("number" in result and "square" not in result[:7] for result in server.results)
+    assert not batch.wait_for_approvals()
+
+
+def square(number: int) -> int:
+    """Square."""
+    return number * number
+
+
 def look() -> str:
     """Look."""
     return "nothing"
@@ -807,7 +920,7 @@ SAID = {"type": "function_call_output", "call_id": "c1", "output": "nothing"}
         ("/chat/completions", {"messages": [HI, WANTS, TOLD, TOLD]}, 400),
         ("/chat/completions", {"messages": [HI, TOLD]}, 400),
         ("/chat/completions", {"messages": []}, 400),
-        ("/chat/completions", {"messages": [HI], "stream": True}, 400),
+        ("/chat/completions", {"messages": [HI], "previous_response_id": "r"}, 400),
         ("/chat/completions", {"messages": [HI], "model": "gpt-2"}, 404),
         ("/responses", {"input": "hi"}, 200),
         ("/responses", {"input": [HI, ITEM, SAID]}, 200),
@@ -819,7 +932,7 @@ SAID = {"type": "function_call_output", "call_id": "c1", "output": "nothing"}
 )
 def test_the_server_refuses_what_the_service_would(path, body, status):
     """A test that talks nonsense to the stand-in fails as it would with the real one."""
-    with OpenAIServer({**text("Hello."), "again": True}) as server:
+    with ModelServer({**text("Hello."), "again": True}) as server:
         got, error = post(server, path, {"model": "gpt-5", **body}, Authorization="Bearer sk-1")
         assert got == status
         assert (error is None) == (status == 200)
@@ -833,7 +946,7 @@ def test_the_server_runs_as_a_program(tmp_path, monkeypatch):
     """Another process can talk to a script in a file."""
     script = tmp_path / "script.json"
     script.write_text(json.dumps([calls(("look", {})), text("Nothing there.")]), "utf-8")
-    program = [sys.executable, "-m", "tests.openai_server", script]
+    program = [sys.executable, "-m", "tests.model_server", script]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         monkeypatch.setenv("OLLAMA_BASE_URL", child.stdout.readline().strip())
         assert asked([look]) == "Nothing there."

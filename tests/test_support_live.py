@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from openai_server import OpenAIServer, calls, text
+from model_server import ModelServer, calls, text
 from support_desk import address, set_up
 
 from apps.support.opening import opened
@@ -25,7 +25,7 @@ def shop(tmp_path):
 def asked(shop, *turns, options=()):
     """Let a model that says these turns answer one task; return the server and the program."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("STRIPE_", "GATE_"))}
-    with OpenAIServer(*turns) as server:
+    with ModelServer(*turns) as server:
         kept |= {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-test", "NO_PROXY": "*"}
         words = ["--config", str(shop.config.path), "--agent", "openai:gpt-5", *options]
         done = subprocess.run(

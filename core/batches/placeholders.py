@@ -15,7 +15,7 @@ from ..call import texts
 from ..canonical import kind_of
 from ..model import ApprovalRequest, Place
 
-_WHOLE = re.compile(r"PENDING_APPROVAL_([1-9][0-9]{0,8})")
+WHOLE = re.compile(r"PENDING_APPROVAL_([1-9][0-9]{0,8})")
 _ANYWHERE = re.compile(r"PENDING_APPROVAL_[0-9]+")
 
 
@@ -37,7 +37,7 @@ def _numbers(value: Any) -> Iterator[int]:
 
 
 def _whole(value: Any) -> re.Match[str] | None:
-    return _WHOLE.fullmatch(value) if type(value) is str else None
+    return WHOLE.fullmatch(value) if type(value) is str else None
 
 
 def _members(value: Any) -> list[Any]:
@@ -88,7 +88,7 @@ def _misread(text: str, known: int) -> str:
     found = _ANYWHERE.search(text)
     if found is None:
         return ""
-    whole = _WHOLE.fullmatch(text)
+    whole = WHOLE.fullmatch(text)
     if whole is None:
         return f"{found[0]} stands for a whole value, so it cannot be a part of a text"
     if int(whole[1]) > known:

@@ -7,13 +7,15 @@ model is to read who said no, why, and what to do instead, and to go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast
 
+from ..batches.placeholders import WHOLE
 from ..messages import collected
 from .hearing import called, why
 
@@ -33,7 +35,12 @@ class AgentFailed(RuntimeError):
     """The model could not be asked, or gave no answer; the message is one sentence."""
 
 
-def tools(functions: Iterable[Callable[..., Any]], *, sequential: bool = False) -> list[Tool[Any]]:
+def tools(
+    functions: Iterable[Callable[..., Any]],
+    *,
+    sequential: bool = False,
+    placeholders: bool = False,
+) -> list[Tool[Any]]:
     """Return functions as tools for an agent: `Agent(model, tools=tools([refund, ship]))`.
 
     The model sees the names, parameters and docstrings of the functions. Whatever `Exception` a
@@ -45,6 +52,8 @@ def tools(functions: Iterable[Callable[..., Any]], *, sequential: bool = False) 
         functions: Gated or plain, sync or async. Sync ones run in threads.
         sequential: Whether calls of one turn go one after another, in the order of the model.
             Otherwise people are asked about all of them at once.
+        placeholders: Whether functions are collected in a batch, so that any argument may be
+            `"PENDING_APPROVAL_1"` instead of a value of its own type.
 
     Raises:
         AgentFailed: pydantic-ai is not installed.
@@ -52,7 +61,10 @@ def tools(functions: Iterable[Callable[..., Any]], *, sequential: bool = False) 
     _check_that_it_is_there()
     from pydantic_ai import Tool
 
-    return [Tool[Any](_heard(fn), sequential=sequential) for fn in functions]
+    heard = [_heard(fn) for fn in functions]
+    if placeholders:
+        heard = [_taking_placeholders(fn) for fn in heard]
+    return [Tool[Any](fn, sequential=sequential) for fn in heard]
 
 
 def _heard(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +82,25 @@ def _heard(fn: Callable[..., Any]) -> Callable[..., Any]:
         return _with(result, notices)
 
     return call
+
+
+def _taking_placeholders(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let every parameter of `fn` be a placeholder too; otherwise a model could not pass one on."""
+    from pydantic import Field
+
+    placeholder = Annotated[str, Field(pattern=f"^{WHOLE.pattern}$")]
+    signature = inspect.signature(fn, eval_str=True)
+    widened = [
+        one.replace(annotation=Union[one.annotation, placeholder])  # noqa: UP007 - made as it runs
+        if one.annotation is not one.empty
+        else one
+        for one in signature.parameters.values()
+    ]
+    wide: Any = fn
+    del wide.__wrapped__
+    wide.__signature__ = signature.replace(parameters=widened)
+    wide.__annotations__ = {one.name: one.annotation for one in widened}
+    return fn
 
 
 def _steers(error: Exception) -> bool:
@@ -102,6 +133,8 @@ class Conversation:
         instructions: What the agent is for.
         sequential: Whether calls of one turn go one after another; see `tools`.
         most_requests: How often one question may turn to the model before it is stopped.
+        most_tokens: How many tokens one question may take, in and out; `None` for any number.
+        placeholders: Whether calls may be collected in a batch; see `tools`.
 
     Raises:
         AgentFailed: pydantic-ai or the model's own library is not installed, the model is unknown,
@@ -116,18 +149,20 @@ class Conversation:
         instructions: str = "",
         sequential: bool = False,
         most_requests: int = 50,
+        most_tokens: int | None = None,
+        placeholders: bool = False,
     ) -> None:
         _check_that_it_is_there()
         import pydantic_ai
 
         pydantic_ai.BANNER_ENABLED = False  # the terminal is for the questions
         self._name = model if isinstance(model, str) else f"{model.system}:{model.model_name}"
-        self._most = most_requests
+        self._most, self._most_tokens = most_requests, most_tokens
         found = _model(model)
         self._place = found.base_url or "its address"
         self._agent: Agent[None, str] = pydantic_ai.Agent(
             found,
-            tools=tools(functions, sequential=sequential),
+            tools=tools(functions, sequential=sequential, placeholders=placeholders),
             instructions=instructions or None,
             retries=ATTEMPTS,
         )
@@ -135,8 +170,12 @@ class Conversation:
         # One loop for all questions: a model's connections do not outlive the loop they came from.
         self._loop = asyncio.Runner()
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: str, *, heard: Callable[[str], object] | None = None) -> str:
         """Return the agent's answer. Blocks, and people may be asked meanwhile.
+
+        Args:
+            heard: Takes what the model says piece by piece, as it says it: words between two
+                calls too, which are no part of the answer.
 
         Raises:
             AgentFailed: There is none, and the sentence says why.
@@ -145,17 +184,21 @@ class Conversation:
         if _is_below_a_loop():
             raise AgentFailed(BLOCKS)
         # In this very context: a run that was entered since the last question counts.
-        return self._loop.run(self._answer(question), context=copy_context())
+        return self._loop.run(self._answer(question, heard), context=copy_context())
 
-    async def _answer(self, question: str) -> str:
+    async def _answer(self, question: str, heard: Callable[[str], object] | None) -> str:
         from pydantic_ai import UsageLimits, capture_run_messages
 
-        before, limits = self._messages, UsageLimits(request_limit=self._most)
+        before = self._messages
+        limits = UsageLimits(request_limit=self._most, total_tokens_limit=self._most_tokens)
         with capture_run_messages() as said:
             try:
                 async with self._agent:
                     ended = await self._agent.run(
-                        question, message_history=before, usage_limits=limits
+                        question,
+                        message_history=before,
+                        usage_limits=limits,
+                        event_stream_handler=_listener(heard) if heard else None,
                     )
             except Exception as error:
                 raise AgentFailed(self._problem(error)) from error
@@ -169,6 +212,8 @@ class Conversation:
         from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UsageLimitExceeded
 
         match error:
+            case UsageLimitExceeded() if "token" in str(error):
+                said = f"had no answer within {self._most_tokens:,} tokens, so it was stopped."
             case UsageLimitExceeded():
                 said = f"had no answer after {self._most} requests, so it was stopped."
             case ModelHTTPError(status_code=401 | 403 as status):
@@ -196,6 +241,23 @@ class Conversation:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _listener(heard: Callable[[str], object]) -> Callable[..., Awaitable[None]]:
+    """Return what hands each piece of the model's words on to `heard`."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+
+    async def listen(_: object, events: AsyncIterable[object]) -> None:
+        async for event in events:
+            match event:
+                case PartStartEvent(part=TextPart(content=words)) if words:
+                    heard(words)
+                case PartDeltaEvent(delta=TextPartDelta(content_delta=words)) if words:
+                    heard(words)
+                case _:
+                    pass
+
+    return listen
 
 
 def _model(model: Model | str) -> Model:
@@ -230,8 +292,11 @@ def _is_below_a_loop() -> bool:
 
 def _words(error: ModelHTTPError) -> str:
     """Return what the service said about an error, as far as it said something."""
-    body = error.body
-    return _line(cast("dict[str, object]", body).get("message") if isinstance(body, dict) else body)
+    body: object = error.body
+    while isinstance(body, dict):
+        known = cast("dict[str, object]", body)
+        body = known.get("message") or known.get("error")
+    return _line(body)
 
 
 def _line(said: object) -> str:
