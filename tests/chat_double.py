@@ -34,9 +34,9 @@ class Chat:
         with self._fallible():
             self.messages[place, message].append(card)
 
-    def reply(self, place, message, text):
+    def reply(self, place, message, text, people=()):
         with self._fallible():
-            self.replies.setdefault((place, message), []).append(text)
+            self.replies.setdefault((place, message), []).append(" ".join([text, *people]))
 
     def find(self, place, request_id, since):
         with self._fallible():

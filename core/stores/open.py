@@ -40,6 +40,17 @@ def open_store(url: str, *, create: bool = True) -> KnownStore:
             raise StoreError(f"no store goes by {scheme}:…; {KNOWN}")
 
 
+def file_of(url: str) -> Path | None:
+    """Return the file in which the store of that name is kept, and `None` for one that has none.
+
+    >>> file_of("sqlite:///approvals.db"), file_of("memory:")
+    (PosixPath('approvals.db'), None)
+    """
+    scheme, rest = _split(url)
+    name = _path(rest) if scheme == "sqlite" else ""
+    return Path(name) if name and name != ":memory:" else None
+
+
 def _split(url: str) -> tuple[str, str]:
     found = _SCHEME.fullmatch(url)
     if found is None:

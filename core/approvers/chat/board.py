@@ -24,6 +24,7 @@ SECONDS_AT_LEAST = 0.2
 SECONDS_TO_END = 5.0
 MINUTES_BACK = 5.0
 """How much earlier than our own clock says a message may have been written."""
+REMINDER = "This still waits for somebody to decide."
 OPEN = frozenset({State.PENDING, State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN})
 
 
@@ -124,8 +125,10 @@ class Board:
         self._notes.adopt(request_id, place, message)
         self._news.set()
 
-    def remind(self, request_id: str, place: str, text: str) -> None:
+    def remind(self, request_id: str, place: str, text: str = REMINDER) -> None:
         """See to it that `text` is written under the message, once, while the request waits.
+
+        Those whose votes are missing by then are called, where the panel names people.
 
         Raises:
             OSError: That cannot be written down.
@@ -166,7 +169,7 @@ class Board:
             while not self._over.is_set():
                 self._news.clear()
                 nap = self.look()
-                if nap > self._looks:
+                if self._failures:
                     self._over.wait(nap)
                 else:
                     self._over.wait(SECONDS_AT_LEAST)
@@ -237,7 +240,7 @@ class Board:
             self._channel.reply(note.place, note.message, f"{shown.standing}\n{shown.outcome}")
             self._notes.tell(note, shown.outcome)
         if shown.waits and (text := self._notes.reminder(note)):
-            self._channel.reply(note.place, note.message, text)
+            self._channel.reply(note.place, note.message, text, people=shown.absent)
             self._notes.reminded(note)
 
     def _gives_up(self, note: Note, why: str) -> None:

@@ -62,6 +62,7 @@ class Card:
         changed: What edits have changed so far.
         votes: Who has said what, where and when, a line each.
         missing: Whose votes it waits for; empty once it is decided.
+        absent: Names of those who are on the panel and have not voted, as the panel has them.
         outcome: How the call ended, or why nobody knows; empty until then.
         confirm: How many characters of the digest a person types to approve; 0 for none.
         too_large: Whether nobody would read all of it in any chat.
@@ -90,6 +91,7 @@ class Card:
     changed: str = ""
     votes: tuple[str, ...] = ()
     missing: str = ""
+    absent: tuple[str, ...] = ()
     outcome: str = ""
     confirm: int = 0
     too_large: bool = False
@@ -138,6 +140,7 @@ def card(stored: StoredRequest, *, dashboard: str = "") -> Card:
         changed=stored.changed,  # it was made safe when it was written
         votes=tuple(_votes(stored)),
         missing=_missing(stored) if waits else "",
+        absent=_absent(stored) if waits else (),
         outcome=_outcome(stored),
         confirm=DIGITS if request.risk is Risk.CRITICAL else 0,
         too_large=is_too_large(request),
@@ -205,20 +208,20 @@ def _votes(stored: StoredRequest) -> list[str]:
 
 
 def _missing(stored: StoredRequest) -> str:
-    """Say whose votes it waits for.
-
-    A panel without members takes anybody's; one with members may name people who have voted.
-    """
-    request, panel = stored.request, stored.request.panel
-    voted = {same(vote.by) for vote in stored.votes}
-    count = max(panel.votes - len(voted), 0)
-    who = [
-        safe(one)
-        for one in sorted(panel.members)
-        if same(one) not in voted and panel.admits(one, request.requesters)
-    ]
+    """Say whose votes it waits for; a panel without members takes anybody's."""
+    panel = stored.request.panel
+    count = max(panel.votes - len({same(vote.by) for vote in stored.votes}), 0)
     votes = "1 more vote" if count == 1 else f"{count} more votes"
-    return f"{votes} of {', '.join(who)}" if panel.members else votes
+    return f"{votes} of {', '.join(map(safe, _absent(stored)))}" if panel.members else votes
+
+
+def _absent(stored: StoredRequest) -> tuple[str, ...]:
+    request, voted = stored.request, {same(vote.by) for vote in stored.votes}
+    return tuple(
+        one
+        for one in sorted(request.panel.members)
+        if same(one) not in voted and request.panel.admits(one, request.requesters)
+    )
 
 
 def _outcome(stored: StoredRequest) -> str:

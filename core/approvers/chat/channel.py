@@ -21,7 +21,15 @@ class Later(Exception):
 
 
 class Refused(Exception):
-    """The chat will never take this: no such channel, no right to write. One sentence."""
+    """The chat will never take this: no such channel, no right to write. One sentence.
+
+    Args:
+        code: The chat's own word for it; may be empty.
+    """
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Channel(Protocol):
@@ -39,8 +47,12 @@ class Channel(Protocol):
         """Put `card` in place of what the message says."""
         ...
 
-    def reply(self, place: str, message: str, text: str, /) -> None:
-        """Write under the message, as the chat's own plain text; nothing in `text` is markup."""
+    def reply(self, place: str, message: str, text: str, /, people: tuple[str, ...] = ()) -> None:
+        """Write under the message; nothing in `text` is markup.
+
+        Args:
+            people: Names of those to call, as the chat calls people; strangers are left out.
+        """
         ...
 
     def find(self, place: str, request_id: str, since: float, /) -> str | None:

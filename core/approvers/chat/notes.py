@@ -78,15 +78,18 @@ class Notes:
 
     def adopt(self, request: str, place: str, message: str) -> None:
         """Take over a message of ours that may be unknown, and distrust what it shows."""
-        self._do(
-            "INSERT INTO notes VALUES (?, ?, ?, '', 0, '', 0)"
-            " ON CONFLICT DO UPDATE SET shown = '', over = 0",
-            *(request, place, message),
-        )
-        self._do(
-            "UPDATE notes SET over = ? WHERE request = ? AND place = ? AND message = ''",
-            *(self._clock(), request, place),
-        )
+        known, unsent = (request, message), (self._clock(), request, place)
+        with self._transaction():
+            found = self._file.execute(
+                "UPDATE notes SET shown = '', over = 0 WHERE request = ? AND message = ?", known
+            )
+            if not found.rowcount:
+                self._file.execute(
+                    "INSERT INTO notes VALUES (?, ?, ?, '', 0, '', 0)", (request, place, message)
+                )
+            self._file.execute(
+                "UPDATE notes SET over = ? WHERE request = ? AND place = ? AND message = ''", unsent
+            )
 
     def open(self) -> Sequence[Note]:
         """Return all that is not over, oldest first."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 
-class SettingsError(ValueError):
+class SettingsError(RuntimeError):
     """The settings cannot be used; one sentence, which repeats no secret."""
 
 
