@@ -41,7 +41,7 @@ SCOPES = {
     "conversations.history": "channels:history",
     "users.info": "users:read",
 }
-OURS = "chat:write,channels:read,channels:history,groups:read,groups:history,im:history"
+OURS = "chat:write,channels:read,groups:read,channels:history,groups:history,users:read"
 
 
 @dataclass
@@ -105,7 +105,12 @@ class SlackApi:
             ]
         )
         config = uvicorn.Config(
-            app, port=0, log_config=None, ws="websockets-sansio", lifespan="off"
+            app,
+            port=0,
+            log_config=None,
+            ws="websockets-sansio",
+            lifespan="off",
+            date_header=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

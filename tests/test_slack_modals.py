@@ -153,6 +153,20 @@ def test_each_kind_of_value_can_be_changed(name):
     assert proposed(fields, filled(sent(view, **typed), fields)) == {name: other}
 
 
+def test_a_picker_is_offered_only_where_it_can_say_it_all():
+    """Days of long ago, seconds and offsets are typed: no calendar or clock of Slack has them."""
+    fields, view = opened(request_with(VALUES))
+    asked_for = {one["block_id"]: one["element"]["type"] for one in view["blocks"][1:]}
+    kinds = {one.name: asked_for[f"value.{n}"] for n, one in enumerate(fields)}
+    picked = {name: kind for name, kind in kinds.items() if kind != "plain_text_input"}
+    assert picked == {
+        "flag": "static_select",
+        "kind": "static_select",
+        "day": "datepicker",
+        "minute": "timepicker",
+    }
+
+
 def test_nothing_can_be_chosen_where_it_is_allowed():
     """A box beside a field stands for None, and is there only where the function takes None."""
     fields, view = opened(request_with(VALUES))

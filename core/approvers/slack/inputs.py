@@ -55,20 +55,15 @@ def fixed(one: Field) -> Block:
     return rich([line(words(f"{one.label} ({one.type}): ", "bold"), words(one.hint))])
 
 
-def read(given: Mapping[str, Any] | None, one: Field | None = None) -> str:
-    """Return what stands in a field; empty for nothing.
-
-    Args:
-        one: The field as it was asked for. A clock shows no seconds, so that what was not touched
-            would come back as something else.
-    """
+def read(given: Mapping[str, Any] | None) -> str:
+    """Return what stands in a field; empty for nothing."""
     match given:
         case {"type": "static_select", "selected_option": {"value": str(text)}}:
             return text
         case {"type": "datepicker", "selected_date": str(text)}:
             return text
         case {"type": "timepicker", "selected_time": str(text)}:
-            return one.text if one and one.text[:5] == text else text
+            return text
         case {"type": "plain_text_input", "value": str(text)}:
             return text
         case _:

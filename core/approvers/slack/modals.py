@@ -114,7 +114,7 @@ def filled(view: Mapping[str, Any], fields: list[Field]) -> Filled:
     changeable = [(n, one) for n, one in enumerate(fields) if one.kind != "fixed"]
     return Filled(
         typed={
-            one.name: read(values[block], one)
+            one.name: read(values[block])
             for n, one in changeable
             if (block := f"value.{n}") in values
         },
