@@ -49,6 +49,9 @@ class Chat:
             ]
             return found[0] if found else ""
 
+    def close(self):
+        """Nothing is open."""
+
     def shown(self, place="here"):
         """Return the cards that are there now, in the order of posting."""
         return [cards[-1] for (p, _), cards in self.messages.items() if p == place]

@@ -12,8 +12,8 @@ from slack_rules import buttons_of, check_blocks, parts_of, said_by, text_of
 
 from core import Preview, Risk, State
 from core.approvers.chat.card import card
+from core.approvers.chat.grid import drawn
 from core.approvers.slack.blocks import fits, message, note, outline
-from core.approvers.slack.grid import drawn
 from core.approvers.slack.marks import EMPTY, said
 from core.canonical import encode
 from core.display import MAX_SHOWN, unsafe

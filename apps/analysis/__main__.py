@@ -25,6 +25,7 @@ from core import (
     StoreError,
 )
 from core.approvers.dashboard import Dashboard
+from core.approvers.in_chat import in_chat
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
 from core.approvers.story import Story
@@ -83,7 +84,8 @@ def work(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Put a question to a live agent, or without one, talk with it."""
-    from core.runners.pydantic_ai import AgentFailed, Conversation
+    from core.runners.hearing import AgentFailed
+    from core.runners.live import conversation
     from core.runners.talking import aloud, talk
 
     if options.agent == "scripted":
@@ -91,11 +93,11 @@ def ask(options: argparse.Namespace) -> None:
     with wired(options) as tools:
         known: list[Callable[..., str]] = [tools.schema, tools.query, tools.chart, tools.export]
         heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with Conversation(options.agent, heard, instructions=INSTRUCTIONS) as conversation:
+        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
             if options.question is None:
-                talk(conversation.ask, show, AgentFailed)
+                talk(live.ask, show, AgentFailed)
             else:
-                show(conversation.ask(options.question))
+                show(live.ask(options.question))
 
 
 def sql(options: argparse.Namespace) -> None:
@@ -119,29 +121,36 @@ def wired(options: argparse.Namespace) -> Generator[Tools]:
     with (
         opened(options.database, tell) as warehouse,
         closing(open_store(options.store) if options.store else MemoryStore()) as store,
+        approver(options, store) as people,
     ):
         yield gated(
             warehouse,
-            approver(options, store),
+            people,
             store=store,
             policies=[switch],
             environment=options.environment,
         )
 
 
-def approver(options: argparse.Namespace, store: Store) -> Approver:
-    """Return whoever decides."""
+@contextmanager
+def approver(options: argparse.Namespace, store: Store) -> Generator[Approver]:
+    """Yield whoever decides; their windows are open for as long."""
     match options.approver:
         case "terminal":
-            return Terminal(by=options.by)
+            yield Terminal(by=options.by)
         case "dashboard":
-            return Dashboard(store, by=options.by, title="Analysis", say=tell)
+            yield Dashboard(store, by=options.by, title="Analysis", say=tell)
+        case "slack" | "teams" as chat:
+            settings = options.chat or Path(f"{chat}.toml")
+            place = options.store or "memory:"
+            with in_chat(chat, store, place, settings, environ=os.environ, say=tell) as there:
+                yield there
         case "inbox":
             if isinstance(store, MemoryStore):
                 raise AnalysisError("An inbox needs --store FILE: nobody else sees this memory.")
-            return Inbox(store, place=options.store, say=tell)
+            yield Inbox(store, place=options.store, say=tell)
         case _:
-            return Story().over(person(Ana()))
+            yield Story().over(person(Ana()))
 
 
 def person(ana: Ana) -> Approver:

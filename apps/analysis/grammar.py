@@ -23,6 +23,7 @@ examples:
   {PROGRAM} --database shop.duckdb --agent ollama:qwen3 ask
   {PROGRAM} --database shop.duckdb --approver dashboard
   {PROGRAM} --database shop.duckdb --approver inbox --store approvals.db
+  {PROGRAM} --database shop.duckdb --approver slack --chat slack.toml --store approvals.db
 
 Without a command the agent goes to work. Options may stand before or after the command.
 
@@ -31,7 +32,7 @@ and recorded all the same. GATE_PRODUCTION=closed refuses them.
 
 exit codes: 0 done, 1 rejected or failed, 2 it cannot be meant, 130 interrupted by the keyboard
 """
-APPROVERS = ["terminal", "dashboard", "inbox", "scripted"]
+APPROVERS = ["terminal", "dashboard", "slack", "teams", "inbox", "scripted"]
 COMMANDS = {
     "demo": "see a whole story, answered by a script",
     "init": "make a shop to practise on",
@@ -63,6 +64,7 @@ def parsed(words: Sequence[str], environments: Sequence[str]) -> argparse.Namesp
     )
     _options(made, environments)
     made.set_defaults(database=[], agent="scripted", approver="terminal", question=None)
+    made.set_defaults(chat=None)
     made.set_defaults(store="", by="", environment="production")
     commands = made.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     parsers: dict[str, Parser] = {}
@@ -83,8 +85,9 @@ def _options(made: Parser, environments: Sequence[str]) -> None:
     option = partial(made.add_argument, default=argparse.SUPPRESS)
     files = "a DuckDB file, or CSV and Parquet files"
     option("--database", action="append", type=Path, metavar="FILE", help=files)
-    option("--agent", help="scripted, or a model such as openai:gpt-5 (default: scripted)")
+    option("--agent", help="scripted (default), agentica, or a model such as openai:gpt-5")
     option("--approver", choices=APPROVERS, help="default: terminal")
+    option("--chat", type=Path, metavar="FILE", help="default: slack.toml or teams.toml")
     option("--store", metavar="URL", help="a file for requests and their record; else in memory")
     option("--by", metavar="NAME", help="who decides at the terminal; else your account's name")
     option("--environment", choices=environments, help="default: production")

@@ -27,6 +27,7 @@ from core import (
 from core.approvers.account import account_name
 from core.approvers.any_of import AnyOf
 from core.approvers.dashboard import Dashboard
+from core.approvers.in_chat import in_chat
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
 from core.approvers.story import Story
@@ -76,7 +77,8 @@ def work(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Give a live agent a task, or without one, talk with it."""
-    from core.runners.pydantic_ai import AgentFailed, Conversation
+    from core.runners.hearing import AgentFailed
+    from core.runners.live import conversation
     from core.runners.talking import aloud, talk
 
     if options.agent == "scripted":
@@ -85,11 +87,11 @@ def ask(options: argparse.Namespace) -> None:
         known: list[Callable[..., str]] = [tools.status, tools.changes, tools.logs]
         known += [tools.deploy, tools.rollback, tools.run_task]
         heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with Conversation(options.agent, heard, instructions=INSTRUCTIONS) as conversation:
+        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
             if options.question is None:
-                talk(conversation.ask, show, AgentFailed)
+                talk(live.ask, show, AgentFailed)
             else:
-                show(conversation.ask(options.question))
+                show(live.ask(options.question))
 
 
 def called(name: str, *values: str) -> Callable[[argparse.Namespace], None]:
@@ -111,8 +113,12 @@ def diff(options: argparse.Namespace) -> None:
 
 def lift_freeze(options: argparse.Namespace) -> None:
     """Let a frozen environment move for a while."""
-    with project_of(options) as project, stored(options) as store:
-        lift = lifting(project, approver(options, store), store=store, requester=asker(options))
+    with (
+        project_of(options) as project,
+        stored(options) as store,
+        approver(options, store) as people,
+    ):
+        lift = lifting(project, people, store=store, requester=asker(options))
         show(lift(options.environment, options.minutes, options.because))
 
 
@@ -164,9 +170,9 @@ def wired(options: argparse.Namespace) -> Generator[Tools]:
             tell(problem)
         for cut_off in found(project, store):
             tell(unresolved(options, cut_off))
-        with run(new_id(), acting_for=asker(options)) as work:
+        with approver(options, store) as people, run(new_id(), acting_for=asker(options)) as work:
             try:
-                yield gated(project, approver(options, store), store=store, environ=os.environ)
+                yield gated(project, people, store=store, environ=os.environ)
             finally:
                 withdraw(store, work.name)
 
@@ -186,18 +192,25 @@ def asker(options: argparse.Namespace) -> str:
     return options.asking or account_name()
 
 
-def approver(options: argparse.Namespace, store: Store) -> Approver:
-    """Return whoever decides."""
+@contextmanager
+def approver(options: argparse.Namespace, store: Store) -> Generator[Approver]:
+    """Yield whoever decides; their windows are open for as long."""
     match options.approver:
         case "terminal":
-            return Terminal(by=options.by)
+            yield Terminal(by=options.by)
         case "dashboard":
             page = Dashboard(store, by=options.by, title="Deploy", say=tell)
-            return AnyOf(page, Inbox(store, place=place(options), say=tell))
+            yield AnyOf(page, Inbox(store, place=place(options), say=tell))
+        case "slack" | "teams" as chat:
+            settings = options.chat or options.config.with_name(f"{chat}.toml")
+            page = Dashboard(store, by=options.by, title="Deploy", say=tell)
+            where = place(options)
+            with in_chat(chat, store, where, settings, environ=os.environ, say=tell) as there:
+                yield AnyOf(there, page)
         case "inbox":
-            return Inbox(store, place=place(options), say=tell)
+            yield Inbox(store, place=place(options), say=tell)
         case _:
-            return managers(store, Story())
+            yield managers(store, Story())
 
 
 def managers(store: Store, story: Story) -> Approver:

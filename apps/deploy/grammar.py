@@ -29,6 +29,7 @@ Without a command the agent goes to work. Options may stand before or after the 
 
 By default whoever is asked finds the request on a web page and on the command line
 (python -m core --store FILE approve ID); --approver terminal asks right here for one vote.
+--approver slack or teams asks there and on the web page, and the first answer wins.
 What you ask for yourself, others decide: --as names you.
 
 GATE_STAGING=gated asks in staging too, GATE_PRODUCTION=closed refuses everything there, and no
@@ -36,7 +37,7 @@ variable frees an environment that deploy.toml protects.
 
 exit codes: 0 done, 1 rejected or failed, 2 it cannot be meant, 130 interrupted by the keyboard
 """
-APPROVERS = ["dashboard", "terminal", "inbox", "scripted"]
+APPROVERS = ["dashboard", "slack", "teams", "terminal", "inbox", "scripted"]
 COMMANDS = {
     "demo": "see a whole story, answered by a script",
     "init": "make a sample to practise on: a small web service and three environments",
@@ -76,7 +77,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     )
     _options(made)
     made.set_defaults(config=Path("deploy.toml"), repo="", agent="scripted", approver="dashboard")
-    made.set_defaults(store="", by="", asking="", question=None, ref="main")
+    made.set_defaults(store="", by="", asking="", question=None, ref="main", chat=None)
     commands = made.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for name, about in COMMANDS.items():
         one: Parser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
@@ -90,8 +91,9 @@ def _options(made: Parser) -> None:
     option = partial(made.add_argument, default=argparse.SUPPRESS)
     option("--config", type=Path, metavar="FILE", help="default: deploy.toml in this folder")
     option("--repo", metavar="PATH|URL", help="another repository than deploy.toml names")
-    option("--agent", help="scripted, or a model such as openai:gpt-5 (default: scripted)")
+    option("--agent", help="scripted (default), agentica, or a model such as openai:gpt-5")
     option("--approver", choices=APPROVERS, help="default: dashboard, and the command line")
+    option("--chat", type=Path, metavar="FILE", help="default: slack.toml or teams.toml there too")
     option("--store", metavar="URL", help="requests and their record; default: beside the config")
     option("--by", metavar="NAME", help="who decides at this terminal or by the printed link")
     option("--as", dest="asking", metavar="NAME", help="who asks; else your account's name")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from core import (
     ApprovalRequest,
@@ -28,6 +28,7 @@ from core import (
 from core.approvers.account import account_name
 from core.approvers.any_of import AnyOf
 from core.approvers.dashboard import Dashboard
+from core.approvers.in_chat import in_chat
 from core.approvers.inbox import Inbox
 from core.approvers.scripted import Scripted
 from core.approvers.story import Story
@@ -81,22 +82,23 @@ def answer_all(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Give a live agent a task, or without one, talk with it."""
-    from core.runners.pydantic_ai import AgentFailed, Conversation
+    from core.runners.hearing import AgentFailed
+    from core.runners.live import conversation, is_coder
     from core.runners.talking import aloud, talk
 
     if options.agent == "scripted":
         raise SupportError("The scripted agent takes no task: name a model with --agent.")
     with wired(options) as tools:
-        known: list[Callable[..., str]] = [tools.tickets, tools.ticket, tools.charges]
+        known: list[Callable[..., Any]] = [tools.tickets, tools.ticket, tools.charges]
         known += [tools.refunds, tools.refund, tools.reply, tools.close]
-        if tools.wait_for_approvals:
-            known.append(told(tools.wait_for_approvals))
+        if wait := tools.wait_for_approvals:
+            known.append(wait if is_coder(options.agent) else told(wait))
         heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with Conversation(options.agent, heard, instructions=INSTRUCTIONS) as conversation:
+        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
             if options.question is None:
-                talk(conversation.ask, show, AgentFailed)
+                talk(live.ask, show, AgentFailed)
             else:
-                show(conversation.ask(options.question))
+                show(live.ask(options.question))
 
 
 def told(wait: Callable[[], dict[int, object]]) -> Callable[[], str]:
@@ -193,8 +195,7 @@ def gates(options: argparse.Namespace, desk: Desk) -> Generator[Tools]:
     with closing(open_store(place(options))) as store:
         for cut_off in found(desk, store):
             tell(unresolved(options, cut_off))
-        with run(new_id(), acting_for=asker(options)) as work:
-            people = approver(options, store)
+        with approver(options, store) as people, run(new_id(), acting_for=asker(options)) as work:
             batch = Batch(approver=people, store=store) if options.batch else None
             try:
                 yield gated(desk, people, store=store, batch=batch)
@@ -224,18 +225,24 @@ def asker(options: argparse.Namespace) -> str:
     return options.asking or account_name()
 
 
-def approver(options: argparse.Namespace, store: Store) -> Approver:
-    """Return whoever decides."""
+@contextmanager
+def approver(options: argparse.Namespace, store: Store) -> Generator[Approver]:
+    """Yield whoever decides; their windows are open for as long."""
     match options.approver:
         case "terminal":
-            return Together(by=options.by)
+            yield Together(by=options.by)
         case "dashboard":
             page = Dashboard(store, by=options.by, users=options.users, title="Help desk", say=tell)
-            return AnyOf(page, Inbox(store, place=place(options), say=tell))
+            yield AnyOf(page, Inbox(store, place=place(options), say=tell))
+        case "slack" | "teams" as chat:
+            settings = options.chat or options.config.with_name(f"{chat}.toml")
+            where = place(options)
+            with in_chat(chat, store, where, settings, environ=os.environ, say=tell) as there:
+                yield there
         case "inbox":
-            return Inbox(store, place=place(options), say=tell)
+            yield Inbox(store, place=place(options), say=tell)
         case _:
-            return people(Story())
+            yield people(Story())
 
 
 def people(story: Story) -> Approver:

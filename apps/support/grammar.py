@@ -31,15 +31,15 @@ Without a command the agent works through the tickets that wait; --batch collect
 refund and answer, and asks once.
 
 By default leads and managers find each request on a web page and on the command line
-(python -m core --store FILE approve ID); --approver terminal asks right here. The first link is
-for whoever --by names. What you ask for yourself, others decide: --as names you.
+(python -m core --store FILE approve ID); --approver terminal asks right here, slack or teams there.
+The first link is for whoever --by names. What you ask for yourself, others decide: --as names you.
 
 STRIPE_API_KEY=sk_test_… works on Stripe's test mode; without it a sandbox on this machine keeps
 Stripe's rules and moves no money. A key that moves real money needs --live, and your word for it.
 
 exit codes: 0 done, 1 rejected or failed, 2 it cannot be meant, 130 interrupted by the keyboard
 """
-APPROVERS = ["dashboard", "terminal", "inbox", "scripted"]
+APPROVERS = ["dashboard", "slack", "teams", "terminal", "inbox", "scripted"]
 COMMANDS = {
     "demo": "see a whole story, answered by a script",
     "init": "make a sample to practise on: 60 tickets and what their customers have paid",
@@ -80,7 +80,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     _options(made)
     made.set_defaults(config=Path("support.toml"), agent="scripted", approver="dashboard")
     made.set_defaults(store="", by="", asking="", question=None, live=False, batch=False)
-    made.set_defaults(users=None)
+    made.set_defaults(users=None, chat=None)
     commands = made.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for name, about in COMMANDS.items():
         one: Parser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
@@ -93,8 +93,9 @@ def _options(made: Parser) -> None:
     """Add what every command takes, before it or after it."""
     option = partial(made.add_argument, default=argparse.SUPPRESS)
     option("--config", type=Path, metavar="FILE", help="default: support.toml in this folder")
-    option("--agent", help="scripted, or a model such as openai:gpt-5 (default: scripted)")
+    option("--agent", help="scripted (default), agentica, or a model such as openai:gpt-5")
     option("--approver", choices=APPROVERS, help="default: dashboard, and the command line")
+    option("--chat", type=Path, metavar="FILE", help="default: slack.toml or teams.toml there too")
     option("--batch", action="store_true", help="collect refunds and replies, and ask once for all")
     option("--store", metavar="URL", help="requests and their record; default: beside the config")
     option("--by", metavar="NAME", help="who decides at this terminal or by the printed link")

@@ -28,6 +28,8 @@ from ..waiting import answer, in_thread
 from .marks import Marks
 
 LONGEST_NAP = 60.0
+SECONDS_TO_HEAR = 0.05
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Remind:
     """Call `by` when a request is so old; it may be sync or async, and decides nothing.
 
     Attributes:
-        after: Seconds since the agent asked.
+        after: Seconds since the agent asked; 0 is at once.
+        by: Withdrawn, when it is async, as soon as somebody answers.
     """
 
     after: float
@@ -47,7 +50,7 @@ class Ask:
     """Ask `approver` too when a request is so old; those who were asked before may still answer.
 
     Attributes:
-        after: Seconds since the agent asked.
+        after: Seconds since the agent asked; 0 is at once.
     """
 
     after: float
@@ -61,14 +64,16 @@ class Escalate:
     """Ask `approver`, and while nobody answers take one step after the other.
 
     Seconds count from the moment the agent asked, so a new start goes on where it was: it asks
-    those again who were asked before, and reminds nobody twice.
+    those again who were asked before, and reminds nobody twice. What is due by then is done in
+    the order of time, unless somebody has answered already, or the request has expired.
 
     Args:
-        marks: Where it is kept which reminders were sent; in memory by default.
-        say: Told when a reminder fails; the question goes on.
+        marks: Where it is kept which reminders were sent; in memory by default. One `Escalate`
+            around another needs marks of its own.
+        say: Told when a reminder, or somebody who was asked, fails; the question goes on.
 
     Raises:
-        ValueError: There is no step, or one comes at no time.
+        ValueError: There is no step, or one comes before the question.
         RuntimeError: From a call: all who were asked have failed.
     """
 
@@ -80,15 +85,17 @@ class Escalate:
         say: Callable[[str], object] = print,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        if not steps or not all(step.after > 0 for step in steps):
-            raise ValueError("Escalate needs steps, each some seconds after the question")
+        if not steps or not all(step.after >= 0 for step in steps):
+            raise ValueError("Escalate needs steps, each so many seconds after the question")
         self._approver, self._steps = approver, sorted(steps, key=lambda step: step.after)
         self._marks, self._say, self._now = marks or Marks(), say, now
 
     async def __call__(self, request: ApprovalRequest, /) -> Decision:
-        asked = [asyncio.create_task(answer(self._approver, request))]
+        asked = [asyncio.create_task(self._answered(self._approver, request))]
         reminders, left = list[asyncio.Task[None]](), [*self._steps]
         try:
+            # After a new start the answer may be there already, and then nobody is to be disturbed.
+            await asyncio.wait(asked, timeout=SECONDS_TO_HEAR)
             while True:
                 if (said := _said(asked)) is not None:
                     return said
@@ -109,7 +116,11 @@ class Escalate:
             await asyncio.gather(*asked, *reminders, return_exceptions=True)
 
     def _due(self, request: ApprovalRequest, step: Step) -> float:
-        return step.after - (self._now() - request.asked_at).total_seconds()
+        """Return the seconds until a step; of a request that has expired, none is ever due."""
+        now = self._now()
+        if now >= request.expires_at:
+            return NEVER
+        return step.after - (now - request.asked_at).total_seconds()
 
     def _taken(
         self,
@@ -121,27 +132,41 @@ class Escalate:
         """Take a step; return the questions that it has added."""
         match step:
             case Remind():
-                number = self._steps.index(step)
-                reminders.append(asyncio.create_task(self._reminded(request, step, number)))
+                reminders.append(asyncio.create_task(self._reminded(request, step)))
                 return []
             case Ask(approver=approver):
-                asked.append(asyncio.create_task(answer(approver, request)))
+                asked.append(asyncio.create_task(self._answered(approver, request)))
                 return asked[-1:]
             case _:
                 assert_never(step)
 
-    async def _reminded(self, request: ApprovalRequest, step: Remind, number: int) -> None:
-        key = f"{request.id} {number}"
+    async def _answered(self, approver: Approver, request: ApprovalRequest) -> Decision:
+        try:
+            return await answer(approver, request)
+        except Exception as error:
+            self._failed(f"somebody who was asked about {request.name}", error)
+            raise
+
+    async def _reminded(self, request: ApprovalRequest, step: Remind) -> None:
+        key = f"{request.id} {self._name(step)}"
         try:
             if self._marks.has(key):
                 return
-            if inspect.iscoroutinefunction(step.by):
-                await step.by(request)
-            else:
-                await in_thread(step.by, request)
+            given: object = await in_thread(step.by, request)
+            if inspect.isawaitable(given):
+                await given
             self._marks.put(key)
         except Exception as error:  # a reminder that fails must not end the question
-            self._say(f"a reminder of {request.name} failed ({type(error).__name__})")
+            self._failed(f"a reminder of {request.name}", error)
+
+    def _name(self, step: Remind) -> str:
+        """Return what the marks call a step; it stays, when steps at other times come and go."""
+        together = [one for one in self._steps if one.after == step.after]
+        return f"{float(step.after)} {together.index(step)}"
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Say so without the error's own words, in which there may be an address with a secret."""
+        self._say(f"{what} failed ({type(error).__name__})")
 
 
 def _said(asked: Sequence[asyncio.Task[Decision]]) -> Decision | None:

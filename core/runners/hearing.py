@@ -17,6 +17,10 @@ FROM_THE_GATE = (Rejected, OutcomeUnknown, StoreError, Unencodable)
 """Errors whose message is meant for the model and says everything."""
 
 
+class AgentFailed(RuntimeError):
+    """The agent could not be asked, or gave no answer; the message is one sentence."""
+
+
 async def called(fn: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any]) -> Any:
     """Call a function of either colour without holding up the event loop.
 
@@ -60,3 +64,13 @@ def why(error: Exception, notices: Sequence[str] = ()) -> str:
         text = f"{type(error).__name__}: {text}".removesuffix(": ")
     notes: Sequence[str] = getattr(error, "__notes__", ())
     return "\n".join([text, *notes, *(notice for notice in notices if notice not in notes)])
+
+
+def first_line(said: object) -> str:
+    """Return the first line of a text, and not too much of it.
+
+    >>> first_line("refused"), first_line("")
+    ('refused', 'it does not say why')
+    """
+    line = (str(said or "").strip() or "it does not say why").splitlines()[0]
+    return line if len(line) <= 300 else f"{line[:300]}…"

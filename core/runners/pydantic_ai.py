@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast
 
 from ..batches.placeholders import WHOLE
 from ..messages import collected
-from .hearing import called, why
+from .hearing import AgentFailed, called, first_line, why
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent, Tool
@@ -29,10 +29,6 @@ MISSING = "An agent needs pydantic-ai: pip install 'gated-agents[agents]'"
 BLOCKS = "ask() blocks, and an event loop runs here: await an agent of your own, with `tools`"
 ATTEMPTS = 3
 """How often a model may get the arguments of one call wrong; small ones need it."""
-
-
-class AgentFailed(RuntimeError):
-    """The model could not be asked, or gave no answer; the message is one sentence."""
 
 
 def tools(
@@ -227,9 +223,9 @@ class Conversation:
             case ModelHTTPError(status_code=status):
                 said = f"refused the question (HTTP {status}): {_words(error)}"
             case ModelAPIError():
-                said = f"cannot be reached at {self._place}: {_line(error)}"
+                said = f"cannot be reached at {self._place}: {first_line(error)}"
             case _:
-                said = f"gave no answer: {_line(error)}"
+                said = f"gave no answer: {first_line(error)}"
         return f"{self._name} {said}"
 
     def close(self) -> None:
@@ -271,7 +267,7 @@ def _model(model: Model | str) -> Model:
     try:
         return infer_model(model)
     except Exception as problem:  # each provider has its own for a key that is missing or empty
-        text = _line(problem).partition(" To try Pydantic AI without")[0]  # an advert follows
+        text = first_line(problem).partition(" To try Pydantic AI without")[0]  # an advert follows
         raise AgentFailed(f"{model} cannot be used: {text}") from problem
 
 
@@ -296,10 +292,4 @@ def _words(error: ModelHTTPError) -> str:
     while isinstance(body, dict):
         known = cast("dict[str, object]", body)
         body = known.get("message") or known.get("error")
-    return _line(body)
-
-
-def _line(said: object) -> str:
-    """Return the first line of a text, and not too much of it."""
-    line = (str(said or "").strip() or "it does not say why").splitlines()[0]
-    return line if len(line) <= 300 else f"{line[:300]}…"
+    return first_line(body)

@@ -175,6 +175,7 @@ class Board:
                     self._over.wait(SECONDS_AT_LEAST)
                     self._news.wait(nap)
             self.look()
+        self._channel.close()
 
     def _told(self, problem: str) -> None:
         """Say it at the first failure, and whenever their number has doubled."""

@@ -62,3 +62,7 @@ class Channel(Protocol):
             Its id, or an empty text when there is none; `None` when this chat cannot be asked.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of connections; called by the thread that used them."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from ...model import ApprovalRequest, Decision
 from .board import Board
@@ -21,8 +21,9 @@ class Listener(Protocol):
 class Window:
     """Show the request in the chat, and return what people decide, there or in another window.
 
-    The window opens with the first question, or with `start`, and closes with the process. Start it
-    when a program begins, so that the messages of an earlier run catch up with what has happened.
+    `with Slack(...) as slack:` opens the window at once, so that messages of an earlier run catch
+    up, and closes it after the last word. Otherwise it opens with the first question, and closes
+    with the process, which may be too late for the last word: then the next start says it.
 
     Args:
         place: Where people are asked.
@@ -45,6 +46,13 @@ class Window:
         """Remind people under the message, once; those whose votes are missing are called."""
         self.start()
         self.board.remind(request.id, self._place)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Open the window if it is not open yet; what an earlier process has left goes on."""

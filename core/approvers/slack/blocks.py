@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from ...model import Risk, State
 from ..chat.card import Card, Fact
-from .grid import drawn
+from ..chat.grid import drawn
 from .marks import Block, box, emoji, line, link, named, plain, quote, rich, said, words
 
-MOST = 12_000
+MOST = 13_000
 """Characters of JSON that all blocks of a message may have together.
 
-Slack documents no such limit and has one: it refuses somewhat above 13,000, with every block
-counting for more than its own characters.
+Slack documents no such limit and has one: it refuses somewhat above 13,000. One that it refuses all
+the same is sent again as an outline.
 """
 EACH = 100
 """What a block counts for beside its own characters."""

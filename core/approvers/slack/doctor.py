@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from ...display import safe
 from ...model import utc_now
 from ..chat.channel import Later, Refused
 from ..chat.listening import Door
+from ..chat.looking import Finding, told
 from ..chat.settings import SettingsError
 from .settings import Settings, read_settings
 from .wire import client, problem
@@ -27,18 +26,6 @@ SCOPES = {
 MOST_SECONDS_OFF = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        problem: What is wrong and what to do; empty when it is well.
-    """
-
-    what: str
-    problem: str = ""
-
-
 def doctor(
     path: Path,
     environ: Mapping[str, str],
@@ -46,15 +33,7 @@ def doctor(
     now: Callable[[], datetime] = utc_now,
 ) -> int:
     """Tell what was looked at, a line each; return 0 when all is well, and 1 otherwise."""
-    wrong = 0
-    for finding in findings(path, environ, now):
-        wrong += bool(finding.problem)
-        mark = "wrong" if finding.problem else "ok   "
-        told = f": {finding.problem}" if finding.problem else ""
-        say(safe(f"{mark}  {finding.what}{told}"))
-    said = {0: "All is well.", 1: "One thing is wrong."}
-    say(said.get(wrong, f"{wrong} things are wrong."))
-    return 1 if wrong else 0
+    return told(findings(path, environ, now), say)
 
 
 def findings(

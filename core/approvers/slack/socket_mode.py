@@ -31,7 +31,7 @@ class SocketMode:
         settings: Settings,
         say: Callable[[str], object],
         *,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        patience: Patience = Patience(),  # noqa: B008 - it is frozen, so all may share it
     ) -> None:
         self._hearing, self._settings, self._say = hearing, settings, say
         self._patience, self._over = patience, threading.Event()

@@ -103,6 +103,9 @@ class Wire:
                 return f"{place}:{one['ts']}"
         return ""
 
+    def close(self) -> None:
+        """Nothing stays open between two calls."""
+
     def whisper(self, place: str, user: str, text: str) -> None:
         """Say something to one person only, in a channel."""
         said = note(text)

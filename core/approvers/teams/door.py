@@ -1,0 +1,78 @@
+"""Where Teams' activities come in: only what its own tokens vouch for gets past."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .wire import Adapter
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PATH = "/api/messages"
+MOST_BYTES = 1_000_000
+
+
+def door(adapter: Adapter) -> Starlette:
+    """Return the app that Teams posts to; `GET /healthz` tells that it is there.
+
+    The library checks the token: issuer, audience, key, time, and that it is for the service whose
+    address stands in the body. It stumbles over bodies that are no activity, so those stay outside.
+    """
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse, PlainTextResponse
+    from starlette.routing import Route
+
+    async def messages(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse("too long", 413)
+        bearers = request.headers.getlist("authorization")
+        if len(bearers) != 1 or not bearers[0].isascii():
+            return JSONResponse({"error": "Unauthorized"}, 401)
+        activity = activity_of(body)
+        if activity is None or adapter.handle is None:
+            return JSONResponse({"error": "Bad Request"}, 400)
+        answer = await adapter.handle({"body": activity, "headers": {"authorization": bearers[0]}})
+        return JSONResponse(answer["body"] or {}, answer["status"])
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Starlette(
+        routes=[
+            Route(PATH, messages, methods=["POST"]),
+            Route("/healthz", healthy, methods=["GET"]),
+        ]
+    )
+
+
+def activity_of(body: bytes) -> dict[str, Any] | None:
+    """Return the activity, or `None` for what is none.
+
+    >>> activity_of(b'{"type": "invoke", "serviceUrl": "https://example.org/"}')
+    {'type': 'invoke', 'serviceUrl': 'https://example.org/'}
+    >>> activity_of(b'{"type": 1}'), activity_of(b"[]"), activity_of(b"{")
+    (None, None, None)
+    """
+    try:
+        found: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    match found:
+        case {"type": str(), "serviceUrl": str(service)} if service:
+            return found if isinstance(found.get("id", ""), str) else None
+        case _:
+            return None
+
+
+async def _body(request: Request) -> bytes | None:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
