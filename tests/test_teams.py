@@ -245,7 +245,7 @@ def test_what_is_too_large_is_decided_elsewhere(api, store, tmp_path):
     """There is no button that approves, only one that rejects, and a link to the dashboard."""
     window = opened(api, store, tmp_path, print, dashboard="https://approvals.example.org")
     calls = Calls(store, window)
-    calls.start("x" * (MAX_SHOWN // 5), 1)
+    calls.start("x" * (MAX_SHOWN // 4), 1)
     message = shown(api)
     request = store.pending()[0].request
     assert verbs(message["card"]) == ["reject"]

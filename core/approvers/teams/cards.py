@@ -15,8 +15,11 @@ from .inputs import asked, typing
 from .words import Part, line, lines, named, title, words
 
 VERSION = "1.5"
-MOST_BYTES = 28_000
-"""Teams takes 28 KB of a card, and what it refuses all the same is sent again as an outline."""
+MOST_UNITS = 40_000
+"""A bot's message may have 100 KB in UTF-16, and is asked to stay below 80.
+
+What Teams refuses all the same is sent again as an outline.
+"""
 MOST_TO_REFRESH = 60
 LONGEST = 300
 COLOURS = {
@@ -48,7 +51,7 @@ def adaptive(
     known = dict(wrong or {})
     for offered in (fields, ()):
         whole = _card(card, _whole(card), _actions(card, offered, known), users, notice, buttons)
-        if not card.too_large and size(whole) <= MOST_BYTES:
+        if not card.too_large and units(whole) <= MOST_UNITS:
             return whole
     return outline(card, users=users, notice=notice, buttons=buttons)
 
@@ -79,9 +82,9 @@ def is_whole(made: Part) -> bool:
     return "approve" in json.dumps(made.get("actions", []))
 
 
-def size(made: Part) -> int:
-    """Return the bytes that a card takes on the wire."""
-    return len(json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
+def units(made: Part) -> int:
+    """Return how long a card is, as Teams counts: in units of UTF-16."""
+    return len(json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode("utf-16-le")) // 2
 
 
 def note(text: str, called: Mapping[str, str] | None = None) -> Part:
