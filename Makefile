@@ -1,14 +1,14 @@
 # Every target sets up what it needs: `make demo` and `make test` work in a fresh checkout.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo analysis deploy support dashboard confirm copy test test-fast kill storm bench check format lock clean
+.PHONY: help demo analysis deploy support dashboard confirm copy test test-fast test-agentica kill storm bench check format lock clean
 
 RUN := .venv/bin/python -m
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 help:  ## Show this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.demo  ## See gated agents at work on a database, a repository and a help desk; nobody is asked
 	@$(RUN) apps.analysis demo
@@ -54,6 +54,9 @@ test: .venv/.dev  ## Run every test and every example in the prose
 test-fast: .venv/.dev  ## Run the tests that take less than a second each
 	@$(RUN) pytest -q -n auto -m "not slow" $(ARGS)
 
+test-agentica: .venv-agentica/.agentica  ## Run the apps under Agentica, which needs Python 3.12 or 3.13
+	@.venv-agentica/bin/python -m pytest -q tests/agentica_laws.py tests/agentica_apps.py $(ARGS)
+
 kill: .venv/.dev  ## Kill a worker hundreds of times and look at what it leaves behind
 	@$(RUN) tests.kill $(ARGS)
 
@@ -77,15 +80,20 @@ format: .venv/.dev  ## Mend what a program can mend
 lock: .venv/.dev  ## Write the lock files anew: make lock UPGRADE=1 takes newer versions
 	@$(LOCK) --all-extras --group dev pyproject.toml --output-file .lock/dev.txt
 	@$(LOCK) --extra analysis --extra deploy --extra support --constraints .lock/dev.txt pyproject.toml --output-file .lock/demo.txt
+	@printf '%s\n' symbolica-agentica==0.4.1 agentica-internal==0.4.1 'xxhash<4' hypothesis pytest pytest-timeout | \
+		$(subst 3.11,3.12,$(LOCK)) --extra analysis --extra deploy --extra support --constraints .lock/dev.txt pyproject.toml - --output-file .lock/agentica.txt
 	@echo uv | $(LOCK) - --output-file .lock/uv.txt
 
-clean:  ## Remove .venv and every cache
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+clean:  ## Remove .venv, .venv-agentica and every cache
+	@rm -rf .venv .venv-agentica .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find core apps tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What was installed into an environment whose Python is gone, is gone too.
 ifneq ($(shell test -x .venv/bin/python || echo gone),)
-.PHONY: help demo analysis deploy support dashboard confirm copy test test-fast kill storm bench check format lock clean
+.PHONY: .venv/.demo .venv/.dev
+endif
+ifneq ($(shell test -x .venv-agentica/bin/python || echo gone),)
+.PHONY: .venv-agentica/.agentica
 endif
 
 .venv/bin/python:
@@ -96,3 +104,9 @@ endif
 
 .venv/.dev: .lock/dev.txt .venv/bin/python
 	@sh .ci/install dev
+
+.venv-agentica/bin/python:
+	@sh .ci/agentica
+
+.venv-agentica/.agentica: .lock/agentica.txt .venv-agentica/bin/python
+	@sh .ci/install agentica .venv-agentica

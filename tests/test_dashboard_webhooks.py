@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from people import eventually
 
 from core.approvers.dashboard.hooks import HooksError, carried, read_hooks
-from core.approvers.dashboard.posting import Address, NotSent, may_go_to, post
 from core.approvers.dashboard.signatures import NotGenuine, new_secret, sign, verify
 from core.approvers.dashboard.webhooks import Courier, Hook, Patience
+from core.approvers.posting import Address, NotSent, may_go_to, post
 from core.model import Approve, Edit, Panel, Reject, utc_now
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -224,7 +224,7 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = {path!r}
 from core.approvers.dashboard.hooks import HooksError, carried, read_hooks
-from core.approvers.dashboard.posting import Address
+from core.approvers.posting import Address
 from core.approvers.dashboard.webhooks import Courier, Hook, Patience
 from core.stores.sqlite import SqliteStore
 store = SqliteStore(Path({folder!r}) / "store.db")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCKS = sorted((ROOT / ".lock").glob("*.txt"))
 SOURCES = [path for top in ("core", "apps", "tests") for path in sorted((ROOT / top).rglob("*.py"))]
-TESTS = sorted((ROOT / "tests").glob("test_*.py"))
+TESTS = [path for kind in ("test", "agentica") for path in (ROOT / "tests").glob(f"{kind}_*.py")]
 
 
 def relative(path):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from people import Says
 
-from core import Approve, Edit, Reject, Rejected, gate
+from core import Approve, Edit, NotAnswered, Rejected, gate
 from core.runners import agentica
 from core.runners.agentica import CHECKED, MISSING
-from core.runners.calls_only import data, is_data, stubs, tools
+from core.runners.calls_only import data, is_data, stubs, told, tools
 from core.runners.hearing import AgentFailed
 from core.runners.live import conversation
 
@@ -125,11 +125,44 @@ def test_a_word_on_an_edit_is_kept_until_it_is_read():
     assert asyncio.run(work()) == (2, ["[pay ran as edited by ana: amount: 5 -> 2]"], [])
 
 
-def test_a_refusal_keeps_its_class():
-    """Code that catches `PermissionError` catches it, and reads all of it."""
-    stub = only(stubs([gate(pay, approver=lambda _: Reject(by="ana", reason="no"))], print))
-    with pytest.raises(Rejected, match=r"^pay was rejected by ana: no\. It was not run\.$"):
-        asyncio.run(stub("bo"))
+class Odd(LookupError):
+    """An error that is made in its own way."""
+
+    def __init__(self, *, code):
+        super().__init__(f"code {code}")
+        self.code = code
+
+
+class Lost(KeyError):
+    """An error that shows its text in quotes."""
+
+
+@pytest.mark.parametrize(
+    ("error", "shown", "base"),
+    [
+        (Rejected("pay was rejected by ana: no."), "pay was rejected by ana: no.", PermissionError),
+        (NotAnswered("nobody answered"), "nobody answered", PermissionError),
+        (Odd(code=7), "code 7", LookupError),
+        (Lost("x"), "'x'", Exception),
+        (ExceptionGroup("several", [ValueError()]), "several (1 sub-exception)", Exception),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "bad", UnicodeDecodeError),
+    ],
+)
+def test_an_error_keeps_the_name_of_its_class_and_every_word(error, shown, base):
+    """Code that catches `PermissionError` catches a rejection, and nothing of ours goes along."""
+    given = told(error, [])
+    assert type(given).__name__ == type(error).__name__
+    assert isinstance(given, base) and shown in str(given)
+    assert vars(given) == {} or given is error
+    assert {one.__module__ for one in type(given).__mro__[1:]} == {"builtins"}
+
+
+@pytest.mark.parametrize("error", [LookupError("x"), KeyError("x"), Odd(code=7)])
+def test_a_notice_is_told_with_the_error(error):
+    """What people changed stands below what went wrong."""
+    given = told(error, ["[pay ran as edited]"])
+    assert type(given).__name__ == type(error).__name__
+    assert str(given) == f"{error}\n[pay ran as edited]"
 
 
 class Text(str):

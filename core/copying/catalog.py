@@ -11,7 +11,9 @@ from .following import CORE, FOLDERS, closure, imported, needs, summary
 
 ALSO = (
     *("approvers/any_of", "approvers/by_risk", "approvers/deadline"),
-    *("approvers/inbox", "approvers/scripted", "approvers/terminal"),
+    *("approvers/escalate", "approvers/inbox", "approvers/scripted", "approvers/terminal"),
+    *("approvers/slack", "approvers/teams"),
+    *("runners/agentica", "runners/pydantic_ai"),
     *("stores/memory", "stores/sqlite", "gate", "batch", "facade"),
     *("canonical", "display", "audit", "model"),
 )
@@ -124,7 +126,8 @@ def _in_folders(root: Path) -> Iterator[Path]:
 
 
 def _also(root: Path) -> list[Path]:
-    return [path for name in ALSO if (path := root / f"{name}.py").exists()]
+    names = [(f"{name}.py", f"{name}/__init__.py") for name in ALSO]
+    return [path for each in names for one in each if (path := root / one).exists()]
 
 
 def _pattern(root: Path, name: str, path: Path) -> Pattern:

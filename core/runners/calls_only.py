@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
@@ -78,7 +80,7 @@ def _stub(fn: Callable[..., Any], notice: Callable[[str], object]) -> Callable[.
                 else:
                     result = await called(known.call, [receiver, arguments], {})
             except Exception as error:
-                raise _told(error, notices) from None
+                raise told(error, notices) from None
         for one in notices:
             notice(one)
         return data(result)
@@ -109,22 +111,36 @@ def data(value: Any) -> Any:
     if is_data(value):
         return value
     if type(value) is dict:
-        items = cast("dict[Any, Any]", value).items()
+        items = cast("Mapping[Any, Any]", value).items()
         return {data(key): data(item) for key, item in items}
     if type(value) in (list, tuple):
         return [data(item) for item in cast("list[Any]", value)]
     return str(value)
 
 
-def _told(error: Exception, notices: Iterable[str]) -> Exception:
-    """Return an error of the same class that says all of it: only class and message arrive."""
-    plain = str(error)
-    full = why(error, [*notices]).removeprefix(f"{type(error).__name__}: ")
-    if full == plain:
+def told(error: Exception, notices: Iterable[str]) -> Exception:
+    """Return an error that says all of it in its message: only class and message arrive.
+
+    Its class has the name and the built-in base of the one that was raised, and nothing else: on
+    Python 3.13 the SDK cannot send any other, and ends the agent's task instead.
+    """
+    text = why(error, [*notices]).removeprefix(f"{type(error).__name__}: ")
+    kind = type(error)
+    if kind.__module__ == "builtins" and text == str(error):
         return error
-    told = type(error).__new__(type(error), full)
-    told.args = (full,)
-    return told
+    base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
+    for parent in (base, Exception):  # some built-in ones show more, or less, than they are given
+        with suppress(TypeError):
+            made = _named(kind.__name__, kind.__module__, parent)(text)
+            if str(made) == text:
+                return cast("Exception", made)
+    return RuntimeError(text)
+
+
+@cache
+def _named(name: str, module: str, base: type) -> Callable[[str], BaseException]:
+    made: Any = type(name, (base,), {"__module__": module, "__firstlineno__": None})
+    return cast("Callable[[str], BaseException]", made)
 
 
 def guarded(functions: Iterable[Callable[..., Any]]) -> Any:

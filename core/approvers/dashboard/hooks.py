@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model import Store
-from .posting import Address
+from ..posting import Address
 from .webhooks import CREATED, DECIDED, Courier, Hook
 
 KNOWN = frozenset({"url", "secret", "events", "inside"})

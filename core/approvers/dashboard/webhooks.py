@@ -19,8 +19,8 @@ from typing import Any
 
 from ...audit import details
 from ...model import AuditRecord, Store, StoreError, utc_now
+from ..posting import Address, post
 from .bookmark import Bookmark
-from .posting import Address, post
 from .signatures import sign
 
 CREATED, DECIDED = "request.created", "request.decided"

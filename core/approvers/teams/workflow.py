@@ -15,7 +15,7 @@ from typing import Any
 from ...model import ApprovalRequest, State, StoredRequest
 from ..chat.board import Patience
 from ..chat.card import Card, card
-from ..dashboard.posting import Address, NotSent, post
+from ..posting import Address, NotSent, post
 from .wire import CARD
 from .words import Part, line, named, title, words
 
