@@ -2,12 +2,15 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 # Beside the tests lie programs and what tests share; there is nothing to collect in those.
-collect_ignore_glob = ["[!t]*.py", "typing_pins.py", "tpch*.py"]
+collect_ignore = [
+    file.name for file in Path(__file__).parent.glob("*.py") if not file.name.startswith("test_")
+]
 
 os.environ["MPLBACKEND"] = "Agg"
 settings.register_profile("shared", deadline=None, print_blob=True)
