@@ -280,7 +280,7 @@ def test_the_bar_moves_while_a_shop_is_made(desk):
 
 
 def test_a_conversation_at_the_terminal(desk):
-    """A question is dropped by Ctrl-C, the next one deletes after a yes, and Ctrl-D leaves."""
+    """Ctrl-C drops a question, the next deletes after a yes, and Ctrl-D leaves; words come once."""
     slow = threading.Event()
 
     def thinks(_):
@@ -288,7 +288,8 @@ def test_a_conversation_at_the_terminal(desk):
         return text("too late")
 
     tests = desk.count("note = 'TEST'")
-    turns = [thinks, calls(("query", {"sql": DELETE})), text("They are gone.")]
+    deletes = {"text": "I delete them.", **calls(("query", {"sql": DELETE}))}
+    turns = [thinks, deletes, text("They are gone.")]
     with ModelServer(*turns) as server:
         words = ("--agent", "openai:gpt-5")
         keys = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-test"}
@@ -306,7 +307,9 @@ def test_a_conversation_at_the_terminal(desk):
             ("They are gone.", ""),
             ("question> ", "\x04"),
         )
-    assert terminal.exitstatus == 0 and "query(" in shown
+    assert terminal.exitstatus == 0
+    assert shown.index("I delete them.") < shown.index("query(") < shown.index("They are gone.")
+    assert shown.count("They are gone.") == 1
     assert (desk.count("note = 'TEST'"), desk.count()) == (0, 300 - tests)
     assert server.results[-1].startswith("Done.")
 

@@ -600,7 +600,7 @@ def test_words_come_as_they_are_said(model, shop, serve):
         Conversation(model, [look, gate(shop.pay, approver=always)]) as talk,
     ):
         assert talk.ask("Pay for order 1.", heard=heard.append) == "Order 1 is paid."
-    assert "".join(heard) == "I look first.Order 1 is paid." and len(heard) > 4
+    assert "".join(heard) == "I look first.\nOrder 1 is paid.\n" and len(heard) > 6
     assert all(asked.body["stream"] for asked in server.requests) and shop.paid == [1]
     assert server.results == ["nothing", "order 1 is paid"]
 

@@ -33,6 +33,7 @@ from core.approvers.terminal import Terminal
 from core.audit import verify
 from core.policies.environment import ENVIRONMENTS, Environment
 from core.runners.program import ended, show, tell
+from core.runners.talking import converse
 from core.stores.open import open_store
 
 from .agent import INSTRUCTIONS, Says, Sees, Step, tidy_up
@@ -84,20 +85,11 @@ def work(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Put a question to a live agent, or without one, talk with it."""
-    from core.runners.hearing import AgentFailed
-    from core.runners.live import conversation
-    from core.runners.talking import aloud, talk
-
     if options.agent == "scripted":
         raise AnalysisError("The scripted agent takes no questions: name a model with --agent.")
     with wired(options) as tools:
         known: list[Callable[..., str]] = [tools.schema, tools.query, tools.chart, tools.export]
-        heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
-            if options.question is None:
-                talk(live.ask, show, AgentFailed)
-            else:
-                show(live.ask(options.question))
+        converse(options.agent, known, options.question, instructions=INSTRUCTIONS)
 
 
 def sql(options: argparse.Namespace) -> None:

@@ -35,6 +35,7 @@ from core.approvers.terminal import Terminal
 from core.audit import verify
 from core.model import StoredRequest, new_id
 from core.runners.program import ended, show, tell
+from core.runners.talking import converse
 from core.runs import withdraw
 from core.stores.open import open_store
 
@@ -77,21 +78,12 @@ def work(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Give a live agent a task, or without one, talk with it."""
-    from core.runners.hearing import AgentFailed
-    from core.runners.live import conversation
-    from core.runners.talking import aloud, talk
-
     if options.agent == "scripted":
         raise DeployError("The scripted agent takes no task: name a model with --agent.")
     with wired(options) as tools:
         known: list[Callable[..., str]] = [tools.status, tools.changes, tools.logs]
         known += [tools.deploy, tools.rollback, tools.run_task]
-        heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
-            if options.question is None:
-                talk(live.ask, show, AgentFailed)
-            else:
-                show(live.ask(options.question))
+        converse(options.agent, known, options.question, instructions=INSTRUCTIONS)
 
 
 def called(name: str, *values: str) -> Callable[[argparse.Namespace], None]:

@@ -35,7 +35,9 @@ from core.approvers.story import Story
 from core.approvers.together import Together
 from core.audit import verify
 from core.model import StoredRequest, new_id
+from core.runners.live import is_coder
 from core.runners.program import ended, show, tell
+from core.runners.talking import converse
 from core.runs import withdraw
 from core.stores.open import open_store
 
@@ -82,10 +84,6 @@ def answer_all(options: argparse.Namespace) -> None:
 
 def ask(options: argparse.Namespace) -> None:
     """Give a live agent a task, or without one, talk with it."""
-    from core.runners.hearing import AgentFailed
-    from core.runners.live import conversation, is_coder
-    from core.runners.talking import aloud, talk
-
     if options.agent == "scripted":
         raise SupportError("The scripted agent takes no task: name a model with --agent.")
     with wired(options) as tools:
@@ -93,12 +91,7 @@ def ask(options: argparse.Namespace) -> None:
         known += [tools.refunds, tools.refund, tools.reply, tools.close]
         if wait := tools.wait_for_approvals:
             known.append(wait if is_coder(options.agent) else told(wait))
-        heard = aloud(known, tell) if sys.stderr.isatty() else known
-        with conversation(options.agent, heard, instructions=INSTRUCTIONS) as live:
-            if options.question is None:
-                talk(live.ask, show, AgentFailed)
-            else:
-                show(live.ask(options.question))
+        converse(options.agent, known, options.question, instructions=INSTRUCTIONS)
 
 
 def told(wait: Callable[[], dict[int, object]]) -> Callable[[], str]:

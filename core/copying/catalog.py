@@ -13,7 +13,7 @@ ALSO = (
     *("approvers/any_of", "approvers/by_risk", "approvers/deadline"),
     *("approvers/escalate", "approvers/inbox", "approvers/scripted", "approvers/terminal"),
     *("approvers/slack", "approvers/teams"),
-    *("runners/agentica", "runners/pydantic_ai"),
+    *("runners/agentica", "runners/live", "runners/program", "runners/pydantic_ai"),
     *("stores/memory", "stores/sqlite", "gate", "batch", "facade"),
     *("canonical", "display", "audit", "model"),
 )

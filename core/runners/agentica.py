@@ -136,10 +136,13 @@ class Conversation:
         self._thread = threading.Thread(target=self._serve, daemon=True, name="agentica")
         self._thread.start()
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: str, *, heard: Callable[[str], object] | None = None) -> str:
         """Return the agent's answer. Blocks, and people may be asked meanwhile.
 
         What people changed, and no result could say, stands at the end.
+
+        Args:
+            heard: Takes the answer too, in one piece: between its calls the agent says nothing.
 
         Raises:
             AgentFailed: There is none, and the sentence says why.
@@ -148,7 +151,10 @@ class Conversation:
         answer = self._waited(self._answer(question))
         edits = [*self._edits]
         self._edits.clear()
-        return "\n".join([answer, *edits])
+        said = "\n".join([answer, *edits])
+        if heard:
+            heard(f"{said}\n")
+        return said
 
     async def _answer(self, question: str) -> str:
         try:

@@ -7,15 +7,17 @@ which calls them one by one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 AGENTICA = "agentica"
+Heard: TypeAlias = Callable[[str], object]
+"""Takes an agent's words piece by piece, as it says them; its answer comes too, as the last."""
 
 
 class Talk(Protocol):
     """Questions to one agent, which remembers what was said; leave it, and it is over."""
 
-    def ask(self, question: str, /) -> str: ...
+    def ask(self, question: str, /, *, heard: Heard | None = None) -> str: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 

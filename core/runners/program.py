@@ -39,9 +39,9 @@ def ended(
     return DONE
 
 
-def show(text: str) -> None:
+def show(text: str, *, end: str = "\n") -> None:
     """Print a result; what could move the cursor or hide is written out."""
-    print(safe(text, newlines=True), flush=True)
+    print(safe(text, newlines=True), end=end, flush=True)
 
 
 def tell(sentence: str) -> None:

@@ -171,7 +171,7 @@ class Conversation:
 
         Args:
             heard: Takes what the model says piece by piece, as it says it: words between two
-                calls too, which are no part of the answer.
+                calls too, which are no part of the answer. Each passage ends with a line break.
 
         Raises:
             AgentFailed: There is none, and the sentence says why.
@@ -241,7 +241,13 @@ class Conversation:
 
 def _listener(heard: Callable[[str], object]) -> Callable[..., Awaitable[None]]:
     """Return what hands each piece of the model's words on to `heard`."""
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+    from pydantic_ai.messages import (
+        PartDeltaEvent,
+        PartEndEvent,
+        PartStartEvent,
+        TextPart,
+        TextPartDelta,
+    )
 
     async def listen(_: object, events: AsyncIterable[object]) -> None:
         async for event in events:
@@ -250,6 +256,8 @@ def _listener(heard: Callable[[str], object]) -> Callable[..., Awaitable[None]]:
                     heard(words)
                 case PartDeltaEvent(delta=TextPartDelta(content_delta=words)) if words:
                     heard(words)
+                case PartEndEvent(part=TextPart()):
+                    heard("\n")
                 case _:
                     pass
 
