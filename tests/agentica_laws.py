@@ -258,6 +258,15 @@ def test_a_conversation_goes_on(server, till):
         assert talk.ask("return paid + ', still'") == "a: 1 refunded, still"
 
 
+def test_whoever_listens_hears_the_answer(server):
+    """In one piece, when it is there; between its calls the agent writes nothing but code."""
+    heard = []
+    server.says("return 'done'")
+    with Conversation([]) as talk:
+        assert talk.ask("Go on.", heard=heard.append) == "done"
+    assert heard == ["done\n"]
+
+
 def test_a_question_asked_from_a_running_loop_is_answered(server, till):
     """Blocking is the caller's choice; the agent has a loop of its own."""
     server.says("return await refund_slowly('a', 1)")
