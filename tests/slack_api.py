@@ -41,6 +41,8 @@ SCOPES = {
     "conversations.history": "channels:history",
     "users.info": "users:read",
 }
+READS = {"conversations.info", "conversations.history", "users.info"}
+"""Methods that take fields as a form or in the address; JSON is not looked at."""
 OURS = "chat:write,channels:read,groups:read,channels:history,groups:history,users:read"
 
 
@@ -253,7 +255,7 @@ class SlackApi:
     async def _method(self, request):
         method = request.path_params["method"]
         if request.headers.get("content-type", "").startswith("application/json"):
-            fields = json.loads(await request.body() or b"{}")
+            fields = json.loads(await request.body() or b"{}") if method not in READS else {}
         else:
             fields = dict(await request.form())
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

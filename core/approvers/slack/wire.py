@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..chat.card import Card
 from ..chat.channel import Later, Refused
@@ -89,7 +89,7 @@ class Wire:
         if not place.startswith(("C", "G", "D")):
             return None  # a person: only writing to them tells the channel
         try:
-            found = self.call(
+            found = self._asked(
                 "conversations.history",
                 channel=place,
                 oldest=f"{since:.6f}",
@@ -132,16 +132,24 @@ class Wire:
         return self.call(method, **fields, **shown, **still)
 
     def call(self, method: str, **fields: Any) -> Mapping[str, Any]:
-        """Call a method.
+        """Call a method that does something.
 
         Raises:
             Later: Slack takes nothing at the moment.
             Refused: It will never take this.
         """
+        return self._answer(method, json=fields)
+
+    def _asked(self, method: str, **fields: Any) -> Mapping[str, Any]:
+        """Call a method that only reads; Slack takes no JSON there. Raises what `call` raises."""
+        return self._answer(method, params=fields)
+
+    def _answer(self, method: str, **given: Mapping[str, Any]) -> Mapping[str, Any]:
         from slack_sdk.errors import SlackApiError
 
         try:
-            return self._client.api_call(method, json=fields).data  # type: ignore[return-value]  # only files come as bytes
+            answer: Any = self._client.api_call(method, **given)  # type: ignore[arg-type]  # json or params
+            return cast("Mapping[str, Any]", answer.data)
         except SlackApiError as error:
             raise problem(error) from None
         except (OSError, HTTPException, TimeoutError) as error:
