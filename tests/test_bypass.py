@@ -95,13 +95,21 @@ DULL += (MethodWrapperType, MethodDescriptorType, WrapperDescriptorType)  # made
 MOST = 20_000
 
 
+def attribute(one, name):
+    """Return it, or nothing where reading fails; classes with slots are made twice, and stumble."""
+    try:
+        return getattr(one, name, None)
+    except Exception:
+        return None
+
+
 def reached(start, *, shut=frozenset()):
     """Return everything that reading attributes and items leads to, without calling anything."""
     found, todo = {id(start): start}, deque([start])
     while todo and len(found) < MOST:
         one = todo.popleft()
         names = [name for name in dir(one) if name not in shut]
-        nexts = [got for name in names if (got := getattr(one, name, None)) is not None]
+        nexts = [got for name in names if (got := attribute(one, name)) is not None]
         if isinstance(one, dict):
             nexts += one.values()
         if isinstance(one, (list, tuple)):
