@@ -2,8 +2,9 @@
 
 It keeps the rules that a client easily breaks: which token and scope a method takes, whether the
 bot is in a channel, types, fields and limits of blocks and modals, that a message of the bot alone
-can be changed, that a trigger opens one modal and lives three seconds, that clicks and forms are
-answered within three seconds, signatures of requests over HTTP, and rate limits with `Retry-After`.
+can be changed, that a trigger opens one modal and lives three seconds, that a click's own address
+takes five answers within half an hour, that clicks and forms are acknowledged within three seconds,
+signatures of requests over HTTP, and rate limits with `Retry-After`.
 A click goes to one of the open sockets; when none answers, the person sees an error.
 
 It leaves out everything that the window has no use for: other methods and events, files, markup,
@@ -33,6 +34,7 @@ from starlette.websockets import WebSocketDisconnect
 
 SECONDS_TO_ACKNOWLEDGE = 3.0
 SECONDS_OF_A_TRIGGER = 3.0
+SECONDS_OF_A_RESPONSE, RESPONSES = 30 * 60, 5
 SCOPES = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
@@ -98,11 +100,13 @@ class SlackApi:
         self.users, self.calls, self.late = {}, [], []
         self.ephemerals = defaultdict(list)
         self._troubles, self._triggers, self._ids = defaultdict(list), {}, count(1)
+        self._responses = {}
         self._sockets, self._tickets, self._waiting = [], set(), {}
         self._lock = threading.RLock()
         app = Starlette(
             routes=[
                 Route("/api/{method}", self._method, methods=["POST"]),
+                Route("/actions/{token}", self._responded, methods=["POST"]),
                 WebSocketRoute("/link", self._socket),
             ]
         )
@@ -174,6 +178,12 @@ class SlackApi:
         made = f"{next(self._ids)}.{self.team}.trigger"
         self._triggers[made] = (self.clock(), user)
         return made
+
+    def response_url(self, user, channel):
+        """Return an address at which that person can be answered."""
+        token = f"T{next(self._ids)}"
+        self._responses[token] = [self.clock(), 0, user.id, channel]
+        return f"{self.root}/actions/{token}"
 
     def deliver(self, payload, *, seconds=SECONDS_TO_ACKNOWLEDGE):
         """Hand a payload to the app, and return its answer; `None` when there is none in time."""
@@ -260,6 +270,21 @@ class SlackApi:
             fields = dict(await request.form())
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         return await run_in_threadpool(self._answer, method, token, fields)
+
+    async def _responded(self, request):
+        begun, used, user, channel = known = self._responses[request.path_params["token"]]
+        fields = await request.json()
+        if self.clock() - begun > SECONDS_OF_A_RESPONSE or used >= RESPONSES:
+            return PlainTextResponse("expired_url", 404)
+        if fields.get("response_type") != "ephemeral" or fields.get("replace_original"):
+            return PlainTextResponse("only the person is answered here", 400)
+        known[1] += 1
+        try:
+            self._checked(fields)
+        except (Invalid, Error) as error:
+            return PlainTextResponse(str(error), 400)
+        self.ephemerals[user].append({**fields, "channel": channel})
+        return PlainTextResponse("ok")
 
     def _answer(self, method, token, fields):
         headers = {

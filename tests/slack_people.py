@@ -54,6 +54,7 @@ class User:
             "type": "block_actions",
             **self._about(),
             "trigger_id": self.api.trigger(self),
+            "response_url": self.api.response_url(self, message["channel"]),
             "container": {"type": "message", **place, "is_ephemeral": False},
             "channel": {"id": message["channel"], "name": "releases"},
             "message": message,

@@ -236,16 +236,35 @@ def test_a_stranger_is_told_so(api, store, slack):
 
 
 def test_another_workspace_changes_nothing(api, store, slack):
-    """Buttons of another team, or a guest of one in a shared channel, count for nobody."""
+    """Buttons of another team, or a guest in a shared channel, count for nobody, who hears it."""
     calls = Calls(store, slack)
     calls.start("ch_1", 4500)
     message, ana = shown(api), api.users["U1ANA"]
     payload = ana.clicked(message, "approve")
     ana.send({**payload, "team": {"id": "T0OTHER", "domain": "other"}})
+    eventually(lambda: ana.heard)
+    assert "nothing for your workspace" in ana.heard[0]
     guest = {**payload, "user": {**payload["user"], "team_id": "T0OTHER"}}
     ana.send(guest)
-    eventually(lambda: ana.heard)
-    assert not store.pending()[0].votes and "not among the people" in ana.heard[0]
+    eventually(lambda: len(ana.heard) == 2)
+    assert not store.pending()[0].votes and "not among the people" in ana.heard[1]
+    ana.click(message, "approve")
+    calls.end()
+
+
+def test_nobody_makes_us_call_another_address(api, store, slack):
+    """What a click names as its address is used only where Slack is."""
+    calls = Calls(store, slack)
+    calls.start("ch_1", 4500)
+    message, ana = shown(api), api.users["U1ANA"]
+    click = {**ana.clicked(message, "approve"), "team": {"id": "T0OTHER", "domain": "other"}}
+    with SlackApi() as elsewhere:
+        there = elsewhere.response_url(elsewhere.user("U1ANA"), message["channel"])
+        for url in (there, "ftp://x/y", "http://[", "", "//"):
+            ana.send({**click, "response_url": url})
+        ana.send(click)
+        eventually(lambda: ana.heard)
+        assert len(ana.heard) == 1 and not elsewhere.ephemerals
     ana.click(message, "approve")
     calls.end()
 

@@ -29,6 +29,7 @@ WINDOW = "Slack"
 SECONDS_FOR_A_FORM = 2.0
 SECONDS_FOR_AN_EDIT = 1.5
 MOST_AT_ONCE = 16
+ELSEWHERE = "This app decides nothing for your workspace, so nothing was decided."
 STRANGER = "You are not among the people who decide here, so nothing was decided."
 NOT_OURS = "This button is none of ours, or too old. Nothing was decided."
 NO_STORE = "The store cannot be used at the moment, so nothing was decided. Try again."
@@ -61,7 +62,8 @@ class Hearing:
     def hear(self, payload: Any) -> dict[str, Any]:
         """Return what to answer Slack, in time; an empty answer closes a form.
 
-        A payload of another workspace, or one that makes no sense, changes nothing.
+        A payload of another workspace, or one that makes no sense, changes nothing. Whoever clicked
+        there is told so at the address that came with the click: no token of ours is good there.
         """
         work = self._threads.submit(self._answered, payload)
         match payload:
@@ -101,6 +103,13 @@ class Hearing:
                 "view": {"callback_id": str(kind), "private_metadata": str(about)},
             } if there == team:
                 return self._sent(payload, user, kind, about)
+            case {
+                "type": "block_actions",
+                "team": {"id": str(there)},
+                "response_url": str(url),
+            } if there != team:
+                with suppress(Later, Refused):
+                    self._wire.respond(url, ELSEWHERE)
             case _:
                 pass
         return {}

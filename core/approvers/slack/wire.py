@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from ..chat.card import Card
 from ..chat.channel import Later, Refused
@@ -113,6 +115,29 @@ class Wire:
             "chat.postEphemeral", channel=place, user=user, text=said.text, blocks=said.blocks
         )
 
+    def respond(self, url: str, text: str) -> None:
+        """Say something to whoever has just clicked, at the address that came with the click.
+
+        Raises:
+            Later: Slack takes nothing at the moment.
+            Refused: It is no address of Slack's, or Slack does not take it any more.
+        """
+        from slack_sdk.webhook import WebhookClient
+
+        if not _is_slacks(url, self._client.base_url):
+            raise Refused("a click came with an address that is none of Slack's")
+        said = note(text)
+        hook = WebhookClient(url, timeout=SECONDS, retry_handlers=[], logger=SILENT)
+        with _reached():
+            answer = hook.send(
+                text=said.text,
+                blocks=said.blocks,
+                response_type="ephemeral",
+                replace_original=False,
+            )
+        if answer.status_code != 200:
+            raise Refused(f"Slack answers {answer.status_code}")
+
     def open(self, trigger: str, view: Block) -> None:
         """Open a modal for whoever has just clicked."""
         self.call("views.open", trigger_id=trigger, view=view)
@@ -148,13 +173,28 @@ class Wire:
         from slack_sdk.errors import SlackApiError
 
         try:
-            answer: Any = self._client.api_call(method, **given)  # type: ignore[arg-type]  # json or params
-            return cast("Mapping[str, Any]", answer.data)
+            with _reached():
+                answer: Any = self._client.api_call(method, **given)  # type: ignore[arg-type]  # json or params
+                return cast("Mapping[str, Any]", answer.data)
         except SlackApiError as error:
             raise problem(error) from None
-        except (OSError, HTTPException, TimeoutError) as error:
-            why = type(error).__name__
-            raise Later(f"Slack cannot be reached ({why})", unknown=True) from None
+
+
+@contextmanager
+def _reached() -> Generator[None]:
+    """Raise `Later` where Slack cannot be reached."""
+    try:
+        yield
+    except (OSError, HTTPException, TimeoutError) as error:
+        why = type(error).__name__
+        raise Later(f"Slack cannot be reached ({why})", unknown=True) from None
+
+
+def _is_slacks(url: str, api: str) -> bool:
+    """Whether the address is where Slack's methods are, or at `hooks.` of that host."""
+    ours = urlsplit(api)
+    homes = (f"{ours.scheme}://{ours.netloc}/", f"{ours.scheme}://hooks.{ours.netloc}/")
+    return url.startswith(homes)
 
 
 def problem(error: SlackApiError) -> Later | Refused:
