@@ -1,6 +1,6 @@
 """Letters and small signs for drawings of Slack: how wide a text is, and where its lines break."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 SANS = "Lato, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
@@ -26,6 +26,7 @@ class Run:
     bold: bool = False
     italic: bool = False
     code: bool = False
+    mono: bool = False
     colour: str = INK
     sign: str = ""
 
@@ -36,13 +37,15 @@ class Run:
             return 19
         if self.code:
             return len(self.text) * self.height * MONO_WIDTH + 8
+        if self.mono:
+            return len(self.text) * self.height * MONO_WIDTH
         wide = sum(WIDTHS.get(letter, 0.53) for letter in self.text) * self.size
         return wide * (1.07 if self.bold else 1)
 
     @property
     def height(self):
         """The size of its letters."""
-        return 12 if self.code else self.size
+        return 12 if self.code or self.mono else self.size
 
 
 def broken(runs, width):
@@ -94,7 +97,7 @@ def joined(line):
 
 def changed(run, text):
     """The same style with other letters."""
-    return Run(text, run.size, run.bold, run.italic, run.code, run.colour, run.sign)
+    return replace(run, text=text)
 
 
 def written(run, x, y):
@@ -111,7 +114,7 @@ def written(run, x, y):
     style = f'font-size="{run.height:g}" fill="{CODE if run.code else run.colour}"'
     style += ' font-weight="700"' if run.bold else ""
     style += ' font-style="italic"' if run.italic else ""
-    style += f' font-family="{MONO}"' if run.code else ""
+    style += f' font-family="{MONO}"' if run.code or run.mono else ""
     place = f'x="{at:.1f}" y="{y:.1f}" textLength="{width:.1f}"'
     return f'{back}<text {place} lengthAdjust="spacingAndGlyphs" {style}>{letters(run.text)}</text>'
 

@@ -44,9 +44,10 @@ def run(one):
     """Return a run of text in its style."""
     return Run(
         one["text"],
-        SIZES.get(one.get("size"), 13 if one.get("fontType") else 14),
+        SIZES.get(one.get("size"), 14),
         bold=one.get("weight") == "Bolder",
         italic=one.get("italic", False),
+        mono=one.get("fontType") == "Monospace",
         colour=COLOURS.get(one.get("color"), INK),
     )
 
@@ -65,7 +66,7 @@ def field(sheet, text, *, high):
     place = f'x="{sheet.left}" y="{sheet.y + 2:.1f}" width="{sheet.room}" height="{tall}" rx="4"'
     sheet.add(f'<rect {place} fill="{WHITE}" stroke="{LINE}"/>')
     top = sheet.y
-    sheet.left += 8
+    sheet.left, sheet.y = sheet.left + 8, sheet.y + 6
     for line in text.split("\n")[: 2 * high]:
         sheet.lines([Run(line or " ", 14)], row=18)
     sheet.left -= 8
