@@ -10,8 +10,9 @@ from chat_double import BUSY, LOST, NO_SUCH_PLACE, Chat, Killed
 from people import eventually, soon
 
 from core import Approve, Panel, State, gate
-from core.approvers.chat.board import Board, Patience
+from core.approvers.chat.board import Board
 from core.approvers.chat.notes import KEPT, Notes
+from core.approvers.patience import Patience
 from core.canonical import encode
 from core.model import Outcome
 from core.stores.sqlite import SqliteStore

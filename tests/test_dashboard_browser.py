@@ -221,6 +221,7 @@ def test_the_keyboard_is_enough(office, person):
     with office.agent("ch_1", 900) as agent:
         page = person()
         page.goto(f"{office.address}/login")
+        expect(page.locator("#name")).to_be_focused()
         page.keyboard.type("ana")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)

@@ -15,9 +15,9 @@ from people import YES, eventually
 from slack_api import SlackApi
 
 from core import Approve, NotAnswered, Panel, Preview, Rejected, Risk, SqliteStore, State, gate
-from core.approvers.chat.board import Patience
 from core.approvers.chat.people import People
 from core.approvers.chat.settings import Escalation
+from core.approvers.patience import Patience
 from core.approvers.slack import Settings, Slack, read_settings
 from core.display import MAX_SHOWN
 

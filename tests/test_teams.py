@@ -19,9 +19,9 @@ from teams_people import verbs
 from test_slack import BOTH, Calls, lambda_of
 
 from core import Approve, NotAnswered, Preview, Rejected, Risk, SqliteStore, State, gate
-from core.approvers.chat.board import Patience
 from core.approvers.chat.listening import Address
 from core.approvers.chat.people import People
+from core.approvers.patience import Patience
 from core.approvers.teams import Settings, Teams, read_settings
 from core.display import MAX_SHOWN
 

@@ -10,9 +10,9 @@ from teams_people import NotThere, verbs
 from teams_rules import texts
 
 from core import Approve, NotAnswered, Panel, Rejected, Risk, SqliteStore, State, gate
-from core.approvers.chat.board import Patience
 from core.approvers.chat.listening import Address
 from core.approvers.chat.people import People
+from core.approvers.patience import Patience
 from core.approvers.teams import Settings, Teams
 
 IDS = {

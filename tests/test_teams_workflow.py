@@ -11,7 +11,7 @@ from asking import asked
 from people import eventually
 
 from core import Preview
-from core.approvers.chat.board import Patience
+from core.approvers.patience import Patience
 from core.approvers.teams.workflow import Workflow, envelope
 from core.canonical import encode
 

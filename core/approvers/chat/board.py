@@ -8,14 +8,13 @@ nobody knows the end, the chat is asked before it is told again.
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ...model import ApprovalRequest, Decision, State, Store, StoreError
 from ..inbox import Inbox
+from ..patience import Patience
 from .card import Card, card
 from .channel import Channel, Later, Refused
 from .notes import Note, Notes
@@ -26,24 +25,6 @@ MINUTES_BACK = 5.0
 """How much earlier than our own clock says a message may have been written."""
 REMINDER = "This still waits for somebody to decide."
 OPEN = frozenset({State.PENDING, State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait after so many failures in a row; cut by up to half, at random.
-
-    Attributes:
-        first: Seconds after the first one; each further one doubles them.
-        most: Seconds at most.
-    """
-
-    first: float = 1.0
-    most: float = 60.0
-
-    def wait(self, failures: int) -> float:
-        """Return the seconds to wait."""
-        longest = min(self.first * 2.0 ** min(failures - 1, 32), self.most)
-        return longest * (1 - random.random() / 2)  # noqa: S311 - spreads load, guards nothing
 
 
 class Board:

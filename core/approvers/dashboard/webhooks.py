@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 
 from ...audit import details
 from ...model import AuditRecord, Store, StoreError, utc_now
+from ..patience import Patience
 from ..posting import Address, post
 from .bookmark import Bookmark
 from .signatures import sign
@@ -28,26 +28,6 @@ DECISIONS = frozenset({"approved", "rejected", "expired", "cancelled"})
 TOLD = ("action", "risk", "environment", "requester", "acting_for", "digest")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait before each new try; every wait is cut by up to half, at random.
-
-    Attributes:
-        first: Seconds after the first failure.
-        factor: How much longer after each further one.
-        most: Seconds at most.
-    """
-
-    first: float = 1.0
-    factor: float = 2.0
-    most: float = 300.0
-
-    def wait(self, failures: int, chance: float) -> float:
-        """Return the seconds to wait after so many failures; `chance` lies between 0 and 1."""
-        longest = min(self.first * self.factor ** min(failures - 1, 64), self.most)
-        return longest * (1 - chance / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +70,6 @@ class Courier:
         folder: Where the bookmark is kept; a new receiver begins at the end of the trail.
         looks: Seconds until it looks by itself, should the store wake nobody.
         send: Delivers bytes or raises `NotSent`.
-        chance: Between 0 and 1, for the waits.
     """
 
     def __init__(
@@ -99,14 +78,13 @@ class Courier:
         hook: Hook,
         folder: Path,
         *,
-        patience: Patience = Patience(),
+        patience: Patience = Patience(most=300),
         looks: float = 5.0,
         send: Callable[[Address, dict[str, str], bytes, float], None] = post,
         now: Callable[[], datetime] = utc_now,
-        chance: Callable[[], float] = random.random,
     ) -> None:
         self._store, self._hook, self._patience = store, hook, patience
-        self._looks, self._send, self._now, self._chance = looks, send, now, chance
+        self._looks, self._send, self._now = looks, send, now
         self._bookmark = Bookmark(folder / f"{hook.name}.webhook")
         self._news, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"webhook {hook.name}")
@@ -134,7 +112,7 @@ class Courier:
                 except (StoreError, OSError) as problem:
                     failures += 1
                     self._say(problem, failures)
-                    self._over.wait(self._patience.wait(failures, self._chance()))
+                    self._over.wait(self._patience.wait(failures))
                 else:
                     failures = 0
                     self._news.wait(self._looks)

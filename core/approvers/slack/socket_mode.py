@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from ..chat.board import Patience
+from ..patience import Patience
 from .hearing import Hearing
 from .settings import Settings
 from .wire import SILENT, client, problem
@@ -31,7 +31,7 @@ class SocketMode:
         settings: Settings,
         say: Callable[[str], object],
         *,
-        patience: Patience = Patience(),  # noqa: B008 - it is frozen, so all may share it
+        patience: Patience = Patience(),
     ) -> None:
         self._hearing, self._settings, self._say = hearing, settings, say
         self._patience, self._over = patience, threading.Event()

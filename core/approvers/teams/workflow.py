@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...model import ApprovalRequest, State, StoredRequest
-from ..chat.board import Patience
 from ..chat.card import Card, card
+from ..patience import Patience
 from ..posting import Address, NotSent, post
 from .wire import CARD
 from .words import Part, line, named, title, words
@@ -48,7 +48,7 @@ class Workflow:
         dashboard: str,
         *,
         say: Callable[[str], object] = print,
-        patience: Patience = Patience(),  # noqa: B008 - it is frozen, so all may share it
+        patience: Patience = Patience(),
     ) -> None:
         if not dashboard.startswith(("https://", "http://")):
             raise ValueError("a card needs a dashboard to open, such as https://example.org")
