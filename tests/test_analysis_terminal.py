@@ -347,7 +347,6 @@ def test_the_demo_can_be_followed_by_hand(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
     python = ".venv/bin/python"
-    begun = time.monotonic()
     done = subprocess.run(
         [python, "-m", "apps.analysis", "demo"],
         cwd=tmp_path,
@@ -357,7 +356,6 @@ def test_the_demo_can_be_followed_by_hand(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - begun < 110
     assert done.stdout.count("a person is asked") == done.stdout.count(" decision ") == 6
     for word in ("ana approves", "ana rejects", "ana edits", "audit trail is verified"):
         assert word in done.stdout
