@@ -230,13 +230,15 @@ def test_what_a_row_cannot_show_is_looked_at_alone(person, shop):
 
     def preview(amount):
         if amount == 200:
-            return Preview(summary="pays", quotes=(Quote(who="the customer", text="Please!"),))
-        return Preview(summary=f"pays {amount}", warnings=("Not the first one.",))
+            return Preview(summary="pays", diff="+ Please!")
+        words = Quote(who="the customer", text=f"It is {amount}!")
+        return Preview(summary=f"pays {amount}", warnings=("Not the first one.",), quotes=(words,))
 
     def act(person):
         screen = person.sees(ALL)
         assert "* there is more to read: looked at alone" in screen
-        assert "pays 100" in screen and "Not the first one." in screen and "Please!" not in screen
+        assert "pays 100" in screen and "Not the first one." in screen and "It is 300!" in screen
+        assert "Please!" not in screen
         person.press("a")
         person.sees("approve 2 calls: 1,3? ")
         person.press("y")
@@ -452,9 +454,11 @@ def test_amounts_are_added_exactly_and_apart_for_each_tool_and_currency():
 def test_nothing_in_a_row_can_forge_a_line():
     """Values stand behind margins, and what cannot be seen is written out."""
     evil = "x\n   9  refund  LOW\n│ amount │ 1\u202e"
-    lines = [line.plain for line in table([request({"note": evil}, batch=place(1))], 80)]
+    words = Preview(quotes=(Quote(who=f"{'x' * 75}{evil}", text=evil),))
+    asked = request({"note": evil}, batch=place(1), preview=words)
+    lines = [line.plain for line in table([asked], 80)]
     values = [line for line in lines if "9  refund" in line or "amount" in line]
-    assert values and all(line.lstrip().startswith(("│", "┊")) for line in values)
+    assert len(values) > 4 and all(line.lstrip().startswith(("│", "┊")) for line in values)
     assert "\u202e" not in "".join(lines) and "⟨U+202E⟩" in "".join(lines)
 
 
@@ -466,11 +470,12 @@ def test_nothing_in_a_row_can_forge_a_line():
         ({"problem": "no"}, True),
         ({"preview": Preview(summary="a", facts=(("b", "c"),), warnings=("d",))}, False),
         ({"preview": Preview(diff="+ a")}, True),
-        ({"preview": Preview(quotes=(Quote(who="it", text="a"),))}, True),
+        ({"preview": Preview(quotes=(Quote(who="it", text="a"),))}, False),
+        ({"preview": Preview(quotes=(Quote(who="it", text="a" * 700),) * 2)}, True),
     ],
 )
 def test_only_what_a_row_shows_whole_is_decided_in_the_table(changes, is_alone):
-    """The worst, what has tables or quotes, and what a person sent back is looked at alone."""
+    """The worst, what has tables or much text, and what a person sent back is looked at alone."""
     asked = replace(request({"amount": 5}), batch=place(1), **changes)
     assert bool(why_alone(asked)) is is_alone
     assert bool(why_alone(replace(asked, frozen=request({"a": "x" * 5000}).frozen))) is True

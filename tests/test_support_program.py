@@ -125,6 +125,8 @@ def one_sentence(done):
         (["refunds"], "required: customer", 2),
         (["refund", "ch_none", "1.00", "--ticket", "t", "--note", "x"], "ch_none", 1),
         (["refund", "ch_none", "1.00"], "--ticket", 2),
+        (["refund", "ch_none", "1.00", "--ticket", "t", "--note", " "], "--note: there is no", 2),
+        (["charges", ""], "customer: there is nothing in it", 2),
         (["reply", "t-0000000000", "It left."], "no such ticket", 1),
         (["close", "t-0000000000"], "no such ticket", 1),
         (["hooks", "--port", "99999"], "99999", 2),

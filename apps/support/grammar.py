@@ -110,17 +110,17 @@ def _values(name: str, made: Parser) -> None:
         case "init":
             made.add_argument("folder", type=Path, help="a folder that is empty or not there yet")
         case "ticket" | "close":
-            made.add_argument("ticket")
+            made.add_argument("ticket", type=_words)
         case "charges" | "refunds":
-            made.add_argument("customer", help="a mail address")
+            made.add_argument("customer", type=_words, help="a mail address")
         case "refund":
-            made.add_argument("charge", help="its id, as `charges` lists it")
+            made.add_argument("charge", type=_words, help="its id, as `charges` lists it")
             made.add_argument("amount", help="such as 19.99, in the currency of the charge")
-            made.add_argument("--ticket", required=True)
-            made.add_argument("--note", required=True, help="why, for colleagues")
+            made.add_argument("--ticket", required=True, type=_words)
+            made.add_argument("--note", required=True, type=_words, help="why, for colleagues")
             made.add_argument("--reason", choices=get_args(Reason), default="requested_by_customer")
         case "reply":
-            made.add_argument("ticket")
+            made.add_argument("ticket", type=_words)
             made.add_argument("text")
         case "hooks":
             made.add_argument("--port", type=_port, default=8099, help="8099 by default")
@@ -128,6 +128,12 @@ def _values(name: str, made: Parser) -> None:
             made.add_argument("question", nargs="?", help="what you want to have done")
         case _:
             pass
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("there is nothing in it")
+    return text
 
 
 def _port(text: str) -> int:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..display import is_too_large, safe, shown
 from ..model import ApprovalRequest, Risk
-from .drawing import COLOURS, fold, heading, labelled, margin, title
+from .drawing import COLOURS, fold, heading, labelled, margin, quoted, title
 
 LONGEST_ROW = 1_200
 _NO_AMOUNT = re.compile(r"(.*_)?(ids?|number|no|year|month|day|port|version|index|page)", re.I)
@@ -25,13 +25,15 @@ def number_of(request: ApprovalRequest) -> int:
 def why_alone(request: ApprovalRequest) -> str:
     """Say why a row does not show all that a person has to see; empty when it does."""
     preview = request.preview
-    if is_too_large(request) or sum(len(one.text) for one in shown(request)) > LONGEST_ROW:
+    quotes = preview.quotes if preview is not None else ()
+    texts = [*(one.text for one in shown(request)), *(quote.text for quote in quotes)]
+    if is_too_large(request) or sum(map(len, texts)) > LONGEST_ROW:
         return "too long for a row"
     if request.risk is Risk.CRITICAL:
         return "critical"
     if request.problem:
         return "an edit of it was not taken"
-    if preview is not None and (preview.tables or preview.diff or preview.quotes or preview.files):
+    if preview is not None and (preview.tables or preview.diff or preview.files):
         return "there is more to read"
     return ""
 
@@ -82,6 +84,8 @@ def row(request: ApprovalRequest, width: int) -> list[Text]:
     warnings = [*request.remarks, *(preview.warnings if preview is not None else ())]
     for warning in warnings:
         lines += margin(Text(safe(warning, newlines=True), "yellow"), width, "    ! ")
+    for quote in preview.quotes if preview is not None else ():
+        lines += quoted(quote, width, "      ")
     return lines
 
 

@@ -181,13 +181,17 @@ def _preview(preview: Preview, width: int) -> list[Text]:
     for warning in preview.warnings:
         lines += margin(Text(safe(warning, newlines=True), "yellow"), width, "! ")
     for quote in preview.quotes:
-        lines += _quote(quote, width)
+        lines += [Text(""), *quoted(quote, width)]
     return lines
 
 
-def _quote(quote: Quote, width: int) -> list[Text]:
-    who = fold(Text(f"words of {safe(quote.who)}, not checked by anybody", "bold magenta"), width)
-    return [Text(""), *who, *margin(Text(safe(quote.text, newlines=True), "italic"), width, '" ')]
+def quoted(quote: Quote, width: int, indent: str = "") -> list[Text]:
+    """Return somebody's words and whose they are, both behind the margin: others chose them."""
+    return [
+        *fold(Text(f"{indent}unchecked words", "bold magenta"), width),
+        *margin(Text(safe(quote.who)), width, f"{indent}of "),
+        *margin(Text(safe(quote.text, newlines=True), "italic"), width, f'{indent}"  '),
+    ]
 
 
 def _coloured(diff: str) -> Text:
