@@ -13,9 +13,10 @@ from core import Approve, Edit, Panel, Preview, Risk, State, gate
 from core.approvers.chat import voting
 from core.approvers.chat.card import MOST_OF_OUTCOME, card
 from core.approvers.chat.people import People
-from core.approvers.chat.settings import Escalation, SettingsError, escalation, read, secret
+from core.approvers.chat.settings import Escalation, escalation, read
 from core.approvers.chat.voting import Ballot
 from core.approvers.inbox import Inbox
+from core.approvers.secret import SettingsError, secret
 from core.canonical import encode
 from core.display import MAX_SHOWN, unsafe
 from core.model import Outcome, Parameter, Quote, StoredRequest, StoreError, Table

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..model import Approver, Store
 from ..stores.open import file_of
-from .chat.settings import Escalation, SettingsError
+from .chat.settings import Escalation
 from .chat.window import Window
 from .escalate import Ask, Escalate, Remind
+from .secret import SettingsError
 
 CHATS = ("slack", "teams")
 

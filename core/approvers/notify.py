@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, repeat
-from pathlib import Path
 
 from ..model import ApprovalRequest, Approver, Decision, Risk, utc_now
 from ..waiting import in_thread
 from .announcement import Announcement, announcement
 from .escalate import Escalate, Remind
 from .marks import Marks
+from .secret import secret
 from .through_apprise import Address, read, send
 
 VARIABLE = "NOTIFY_URLS"
@@ -139,17 +139,9 @@ def addresses(environ: Mapping[str, str], name: str = VARIABLE) -> tuple[str, ..
     They stand between spaces or on lines of their own; a line that begins with `#` is a comment.
 
     Raises:
-        RuntimeError: The file cannot be read, or is open to others on this machine.
+        SettingsError: The file cannot be read, or is open to others on this machine.
     """
-    text = environ.get(name, "")
-    if file := environ.get(f"{name}_FILE", ""):
-        path = Path(file)
-        try:
-            if path.stat().st_mode & 0o077:
-                raise RuntimeError(f"{path} is open to others on this machine: chmod 600 {path}")
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = type(error).__name__
-            raise RuntimeError(f"{name}_FILE: {path} cannot be read ({why})") from None
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    lines = [
+        line for line in secret(name, environ).splitlines() if not line.lstrip().startswith("#")
+    ]
     return tuple(" ".join(lines).split())

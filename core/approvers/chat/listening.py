@@ -7,7 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from .settings import SettingsError, Table
+from ..secret import SettingsError
+from .settings import Table
 
 SECONDS_TO_FINISH = 3
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ...model import Store, StoreError
 from ...stores.open import file_of, open_store
-from .settings import SettingsError
+from ..secret import SettingsError
 from .window import Window
 
 SECONDS_BETWEEN_LOOKS = 1.0

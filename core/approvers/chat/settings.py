@@ -1,4 +1,4 @@
-"""Read the settings of a chat window: a TOML file for what may be seen, secrets from elsewhere."""
+"""Read the settings of a chat window: a TOML file for all that may be seen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-
-class SettingsError(RuntimeError):
-    """The settings cannot be used; one sentence, which repeats no secret."""
+from ..secret import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,21 +89,3 @@ def escalation(table: Table) -> Escalation:
     if bool(found.after) != bool(found.to):
         raise SettingsError(f"{table.where} needs both `after` and `to`, or neither")
     return found
-
-
-def secret(name: str, environ: Mapping[str, str]) -> str:
-    """Return a secret from `NAME`, or from the file that `NAME_FILE` names; empty without either.
-
-    Raises:
-        SettingsError: The file cannot be read, or is open to others on this machine.
-    """
-    if file := environ.get(f"{name}_FILE", ""):
-        path = Path(file)
-        try:
-            if path.stat().st_mode & 0o077:
-                raise SettingsError(f"{path} is open to others on this machine: chmod 600 {path}")
-            return path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = type(error).__name__
-            raise SettingsError(f"{name}_FILE: {path} cannot be read ({why})") from None
-    return environ.get(name, "").strip()

@@ -13,7 +13,7 @@ from ...model import utc_now
 from ..chat.channel import Later, Refused
 from ..chat.listening import Door
 from ..chat.looking import Finding, told
-from ..chat.settings import SettingsError
+from ..secret import SettingsError
 from .settings import Settings, read_settings
 from .wire import client, problem
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..chat.listening import Address, address
 from ..chat.people import People
-from ..chat.settings import Escalation, SettingsError, Table, escalation, read, secret
+from ..chat.settings import Escalation, Table, escalation, read
+from ..secret import SettingsError, needed
 
 BOT, APP, SIGNING = "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"
 API = "https://slack.com/api/"
@@ -69,9 +70,7 @@ def people(table: Table) -> People:
 
 
 def _token(name: str, begins: str, environ: Mapping[str, str]) -> str:
-    found = secret(name, environ)
-    if not found:
-        raise SettingsError(f"{name} is not set, and neither is {name}_FILE")
+    found = needed(name, environ)
     if not found.startswith(begins):
         raise SettingsError(f"{name} is no token of that kind: it begins with {begins}")
     return found

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..chat.listening import Address, address
 from ..chat.people import People
-from ..chat.settings import Escalation, SettingsError, escalation, read, secret
+from ..chat.settings import Escalation, escalation, read
+from ..secret import SettingsError, needed
 
 SECRET = "TEAMS_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 SERVICE = "https://smba.trafficmanager.net/teams/"
@@ -50,14 +51,11 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         people = People(team=table.text("tenant"), names=table.table("people").texts())
     except ValueError as error:
         raise SettingsError(f"{table.where} [people]: {error}") from None
-    found = secret(SECRET, environ)
-    if not found:
-        raise SettingsError(f"{SECRET} is not set, and neither is {SECRET}_FILE")
     return Settings(
         app=table.text("app"),
         conversation=table.text("conversation"),
         people=people,
-        client_secret=found,
+        client_secret=needed(SECRET, environ),
         http=address(table.table("http")),
         dashboard=_url(table.text("dashboard", ""), f"{table.where}: dashboard"),
         service=_url(table.text("service", SERVICE), f"{table.where}: service"),
