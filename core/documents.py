@@ -78,12 +78,11 @@ def outcome(ended: Outcome) -> dict[str, Any]:
     return {**asdict(ended), "result": result}
 
 
-def story(records: Iterable[AuditRecord], request_id: str) -> list[dict[str, Any]]:
-    """Return what the audit trail says of one request, in order."""
+def story(records: Iterable[AuditRecord]) -> list[dict[str, Any]]:
+    """Return what the audit trail says of one request, in order: `store.trail(request_id=...)`."""
     return [
         {"seq": r.seq, "at": r.at.isoformat(), "event": r.event, "by": r.by, "details": details(r)}
         for r in records
-        if r.request_id == request_id
     ]
 
 

@@ -614,8 +614,13 @@ class Store(Protocol):
         """Call `changed` soon after the request changes, from any thread; it may call too often."""
         ...
 
-    def trail(self, *, after: int = 0) -> Iterator[AuditRecord]:
-        """Yield the audit trail in order."""
+    def trail(self, *, after: int = 0, request_id: str = "") -> Iterator[AuditRecord]:
+        """Yield the audit trail in order.
+
+        Args:
+            after: Number of a record; those before it and itself are left out.
+            request_id: Only what it says of this request; all of it by default.
+        """
         ...
 
     def unexplained(self) -> Iterator[str]:

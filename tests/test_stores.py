@@ -687,7 +687,7 @@ def test_state_and_record_commit_together(store, clock, processes, change):
 def test_every_step_leaves_one_record_with_the_hash_of_the_row(store, clock):
     """The trail tells the whole story of a request, in order, and who took each step."""
     request = standing(store, clock, HAPPENED).request
-    story = [(r.event, r.by) for r in store.trail() if r.request_id == request.id]
+    story = [(r.event, r.by) for r in store.trail(request_id=request.id)]
     assert story == [
         ("submitted", "agent"),
         ("approved", "ana"),
@@ -703,6 +703,20 @@ def test_the_trail_may_be_read_from_anywhere(store):
         store.record(asked(), NO if n % 2 else YES)
     assert [r.seq for r in store.trail()] == [*range(1, 1101)]
     assert [r.seq for r in store.trail(after=1050)] == [*range(1051, 1101)]
+
+
+def test_the_trail_of_one_request_is_what_the_whole_says_of_it(store, clock):
+    """Between other requests, from anywhere, and nothing of one that is not there."""
+    first = store.submit(asked()).request
+    second = standing(store, clock, HAPPENED).request
+    store.vote(first.id, NO, digest=first.digest)
+    whole = [*store.trail()]
+    for one in (first, second):
+        for after in (0, 1, 2, 99):
+            about = [r for r in whole if r.request_id == one.id and r.seq > after]
+            assert [*store.trail(after=after, request_id=one.id)] == about
+    assert len([*store.trail(request_id=first.id)]) == 2
+    assert [*store.trail(request_id="0" * 32)] == []
 
 
 def test_looking_at_what_is_unexplained_leaves_the_store_usable(store):

@@ -43,7 +43,7 @@ def show(desk: Desk, options: Namespace) -> int:
     """Show everything about one request, and what the audit trail says of it."""
     with desk.store() as store:
         stored = found(store, options.id)
-        story = documents.story(store.trail(), stored.request.id)
+        story = documents.story(store.trail(request_id=stored.request.id))
         budgets = by_now(store, stored)
     document = {**documents.request(stored), "story": story}
     desk.answer(document, [*pages.whole(stored, desk.now(), budgets), pages.told(story)])

@@ -229,10 +229,10 @@ class BaseStore(ABC):
         with self._read() as tx:
             return tx.flag("stopped")
 
-    def trail(self, *, after: int = 0) -> Iterator[AuditRecord]:
+    def trail(self, *, after: int = 0, request_id: str = "") -> Iterator[AuditRecord]:
         while True:
             with self._read() as tx:
-                records = tx.trail(after, 1000)
+                records = tx.trail(after, 1000, request_id)
             yield from records
             if not records:
                 return
@@ -242,7 +242,7 @@ class BaseStore(ABC):
         """Yield a sentence for each request that the audit trail does not explain, or has lost."""
         with self._read() as tx:
             rows = tx.search("", "", "", -(2**62), 2**62, 2**62)
-            last = {record.request_id: record for record in tx.trail(0, 2**62)}
+            last = {record.request_id: record for record in tx.trail(0, 2**62, "")}
             entered = tx.entered()
         last.pop("", None)
         for row in rows:

@@ -211,5 +211,8 @@ class _Tables:
                     used += one.amount
         return used, reserved
 
-    def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
-        return self.records[after : after + limit]
+    def trail(self, after: int, limit: int, request_id: str, /) -> Sequence[AuditRecord]:
+        if not request_id:
+            return self.records[after : after + limit]
+        about = (one for one in self.records[after:] if one.request_id == request_id)
+        return [*islice(about, limit)]

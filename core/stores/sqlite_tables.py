@@ -175,9 +175,11 @@ class Tables:
         used, more_used, reserved, more_reserved = found
         return (used << 32) + more_used, (reserved << 32) + more_reserved
 
-    def trail(self, after: int, limit: int, /) -> Sequence[AuditRecord]:
-        query = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [_record(found) for found in self._run(query, (after, limit))]
+    def trail(self, after: int, limit: int, request_id: str, /) -> Sequence[AuditRecord]:
+        about = "request = ? AND" if request_id else ""
+        query = f"SELECT * FROM audit WHERE {about} seq > ? ORDER BY seq LIMIT ?"
+        values = (request_id, after, limit) if request_id else (after, limit)
+        return [_record(found) for found in self._run(query, values)]
 
 
 _VOTED_INTO = frozenset({State.PENDING, State.APPROVED, State.REJECTED})

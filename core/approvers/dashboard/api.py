@@ -114,7 +114,8 @@ async def show(request: Request) -> Response:
 async def story(request: Request) -> Response:
     """Return what the audit trail says of one request, in order."""
     found, store = await _asked(request), context(request).store
-    told = await looked_up(lambda: documents.story(store.trail(), found.request.id))
+    records = store.trail(request_id=found.request.id)
+    told = await looked_up(lambda: documents.story(records))
     return _json({"records": told})
 
 

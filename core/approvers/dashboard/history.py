@@ -118,7 +118,7 @@ async def story(request: Request) -> Response:
 def _told(store: Store, request_id: str) -> list[dict[str, Any]]:
     """Return the records of a request in words, what only `verify` wants left out."""
     found, digest = list[dict[str, Any]](), ""
-    for record in documents.story(store.trail(), request_id):
+    for record in documents.story(store.trail(request_id=request_id)):
         said = {n: v for n, v in record["details"].items() if v and n not in NOT_FOR_PEOPLE}
         if said.get("digest") == digest:
             del said["digest"]
