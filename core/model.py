@@ -583,9 +583,18 @@ class Store(Protocol):
         person: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
+        after: str = "",
         limit: int = 50,
     ) -> Sequence[StoredRequest]:
-        """Return requests newest first; `person` is a requester or a voter."""
+        """Return requests, newest first.
+
+        Args:
+            person: A requester or a voter.
+            after: Id of a request, whatever has become of it: only those that are older.
+
+        Raises:
+            NoSuchRequest: `after` is none.
+        """
         ...
 
     def of_run(self, requester: str, run: str, /) -> Sequence[StoredRequest]:
@@ -662,6 +671,10 @@ class OutcomeUnknown(RuntimeError):
 
 class StoreError(RuntimeError):
     """The store cannot do what was asked; the message is one sentence, and nothing changed."""
+
+
+class NoSuchRequest(StoreError):
+    """There is no request with that id."""
 
 
 class NotCounted(StoreError):

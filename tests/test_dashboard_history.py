@@ -28,7 +28,6 @@ from looking_back import (
 
 from core import audit
 from core.approvers.dashboard import figures, finding, history, pictures
-from core.approvers.dashboard.pages import Problem
 from core.model import Approve, Edit, Panel, Reject, Risk, State, StoredRequest, Vote
 from core.stores.memory import MemoryStore
 
@@ -503,16 +502,6 @@ def test_an_instant_is_read_or_refused(text):
     except ValueError:
         return
     assert read.tzinfo is UTC
-
-
-def test_looking_for_too_much_is_refused_in_words(store, monkeypatch):
-    """A page so deep that too many requests would be read is told how to ask instead."""
-    first = ask(store)
-    for n in range(40):
-        ask(store, n)
-    monkeypatch.setattr(finding, "MOST_LOOKED_AT", 20)
-    with pytest.raises(Problem, match="narrow the time"):
-        finding.page_of(store, finding.Wanted(), after=first.id, limit=1)
 
 
 def test_a_damaged_store_is_no_secret_and_no_riddle(store, app, tmp_path):

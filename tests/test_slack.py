@@ -19,6 +19,7 @@ from core.approvers.chat.people import People
 from core.approvers.chat.settings import Escalation
 from core.approvers.patience import Patience
 from core.approvers.slack import Settings, Slack, read_settings
+from core.approvers.slack.socket_mode import SocketMode
 from core.display import MAX_SHOWN
 
 ROOT = Path(__file__).parent.parent
@@ -499,6 +500,28 @@ def test_the_socket_is_opened_again(api, store, slack):
     eventually(lambda: api.is_connected, 30)
     api.users["U1ANA"].click(message, "approve")
     assert calls.end() == "ch_1: 4500 paid back"
+
+
+def test_a_reader_that_misses_the_end_does_not_keep_the_window_open(api, store, tmp_path):
+    """The library's reader may hold on to an earlier session for ever; the window goes."""
+    with Slack(store, settings(api), notes=tmp_path / "approvals.db.slack", say=print) as slack:
+        [socket] = [part for part in slack._parts if isinstance(part, SocketMode)]
+        eventually(lambda: api.is_connected and socket._client.is_connected())
+        reader = socket._client.current_session_runner
+        eventually(lambda: inside(reader.thread, "run_until_completion"))
+        missed = socket._client.current_session_state
+        socket._client.current_session_state = type(missed)()  # as it is after a reconnection
+    eventually(lambda: not api.is_connected)
+    assert not missed.terminated
+    missed.terminated = True  # the library's thread ends with this test
+
+
+def inside(thread, function):
+    """Whether a thread is somewhere below a function of that name."""
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None and frame.f_code.co_name != function:
+        frame = frame.f_back
+    return frame is not None
 
 
 def test_a_slow_store_does_not_make_slack_wait(api, store, slack):

@@ -33,6 +33,7 @@ from core.model import (
     EDGES,
     ActionChanged,
     Approve,
+    NoSuchRequest,
     NotCounted,
     Outcome,
     Panel,
@@ -581,6 +582,26 @@ def test_requests_are_found_by_what_people_remember(store):
     assert found(since=NOON) == {voted.id, other.id}
     assert found(until=NOON) == {early.id}
     assert [s.request.id for s in store.search(limit=2)] == [other.id, voted.id]
+
+
+def test_a_search_goes_on_where_it_ended(store):
+    """After any request, whatever has become of it; all pages together are the whole, once."""
+    ids = [store.submit(asked(action=f"shop.tools.{n % 2}")).request.id for n in range(9)]
+    first = store.get(ids[5])
+    seen, after = [], ""
+    while page := store.search(after=after, limit=2):
+        seen += [s.request.id for s in page]
+        after = seen[-1]
+        if len(seen) == 4:
+            store.vote(first.request.id, NO, digest=first.request.digest)
+    assert seen == ids[::-1]
+    pending = store.search(state=State.PENDING, after=ids[5], limit=100)
+    assert [s.request.id for s in pending] == ids[4::-1]
+    odd = store.search(action="1", after=ids[4], limit=100)
+    assert [s.request.id for s in odd] == [ids[3], ids[1]]
+    assert store.search(after=ids[0]) == []
+    with pytest.raises(NoSuchRequest):
+        store.search(after="0" * 32)
 
 
 def test_a_request_comes_back_as_it_was_asked(store):

@@ -19,6 +19,7 @@ from ..model import (
     AuditRecord,
     Charge,
     Edit,
+    NoSuchRequest,
     Outcome,
     Panel,
     Reject,
@@ -185,12 +186,16 @@ class BaseStore(ABC):
         person: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
+        after: str = "",
         limit: int = 50,
     ) -> Sequence[StoredRequest]:
         first = micros(since) if since else -(2**62)
         last = micros(until) if until else 2**62
         with self._read() as tx:
-            rows = tx.search(state.value if state else "", action, person, first, last, limit)
+            if after:
+                _there(tx.row(after), after)
+            name = state.value if state else ""
+            rows = tx.search(name, action, person, first, last, after, limit)
             return [self._known.read(row) for row in rows]
 
     def of_run(self, requester: str, run: str, /) -> Sequence[StoredRequest]:
@@ -241,7 +246,7 @@ class BaseStore(ABC):
     def unexplained(self) -> Iterator[str]:
         """Yield a sentence for each request that the audit trail does not explain, or has lost."""
         with self._read() as tx:
-            rows = tx.search("", "", "", -(2**62), 2**62, 2**62)
+            rows = tx.search("", "", "", -(2**62), 2**62, "", 2**62)
             last = {record.request_id: record for record in tx.trail(0, 2**62, "")}
             entered = tx.entered()
         last.pop("", None)
@@ -358,5 +363,5 @@ class BaseStore(ABC):
 
 def _there(row: Row | None, request_id: str) -> Row:
     if row is None:
-        raise StoreError(f"there is no request {request_id!r} in this store")
+        raise NoSuchRequest(f"there is no request {request_id!r} in this store")
     return row

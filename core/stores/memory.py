@@ -174,7 +174,15 @@ class _Tables:
         return [self.rows[self.keys[key]] for key in keys]
 
     def search(
-        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
+        self,
+        state: str,
+        action: str,
+        person: str,
+        since: int,
+        until: int,
+        after: str,
+        limit: int,
+        /,
     ) -> Sequence[Row]:
         def fits(row: Row) -> bool:
             stored = self.asked[row.id]
@@ -188,7 +196,10 @@ class _Tables:
                 and since <= micros(stored.request.asked_at) < until
             )
 
-        return [*islice((row for row in reversed(self.rows.values()) if fits(row)), limit)]
+        rows = reversed(self.rows.values())
+        if after:
+            rows = islice(dropwhile(lambda row: row.id != after, rows), 1, None)
+        return [*islice(filter(fits, rows), limit)]
 
     def enter(self, request_id: str, entries: Sequence[Entry], /) -> None:
         before = self.charges.get(request_id, ())

@@ -139,7 +139,15 @@ class Tables:
         return _rows(self._run(query, (requester, run)))
 
     def search(
-        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
+        self,
+        state: str,
+        action: str,
+        person: str,
+        since: int,
+        until: int,
+        after: str,
+        limit: int,
+        /,
     ) -> Sequence[Row]:
         conditions = ["asked_at >= ?", "asked_at < ?"]
         values: list[str | int] = [since, until]
@@ -154,6 +162,9 @@ class Tables:
                 "(requester = ? OR id IN (SELECT request FROM people WHERE person = ?))"
             )
             values += [same(person), same(person)]
+        if after:
+            conditions.append("n < (SELECT n FROM requests WHERE id = ?)")
+            values.append(after)
         query = f"{_ROW} WHERE {' AND '.join(conditions)} ORDER BY n DESC LIMIT ?"
         return _rows(self._run(query, (*values, limit)))
 

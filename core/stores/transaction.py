@@ -50,7 +50,15 @@ class Transaction(Protocol):
     def page(self, after: str, limit: int, now: int, /) -> Sequence[Row]: ...
     def of_run(self, requester: str, run: str, /) -> Sequence[Row]: ...
     def search(
-        self, state: str, action: str, person: str, since: int, until: int, limit: int, /
+        self,
+        state: str,
+        action: str,
+        person: str,
+        since: int,
+        until: int,
+        after: str,
+        limit: int,
+        /,
     ) -> Sequence[Row]: ...
     def enter(self, request_id: str, entries: Sequence[Entry], /) -> None: ...
     def entered(self) -> dict[str, list[Entry]]: ...

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from ...display import safe, shown
 from ...model import (
     ApprovalRequest,
+    NoSuchRequest,
     NotCounted,
     State,
     Store,
@@ -24,7 +25,6 @@ from .pages import Problem, looked_up
 P = ParamSpec("P")
 T = TypeVar("T")
 ID = "^[0-9A-Za-z_-]{1,64}$"
-MOST_LOOKED_AT = 50_000
 LONGEST_BRIEF = 80
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,9 @@ async def done(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise Problem(409, _sentence(error)) from None
     except Unencodable as error:
         raise Problem(400, _sentence(error)) from None
+    except NoSuchRequest:
+        raise Problem(404, "There is no such request.") from None
     except StoreError as error:
-        if str(error).startswith("there is no request"):
-            raise Problem(404, "There is no such request.") from None
         log.error("%s", error)
         raise Problem(503, "The store cannot be used at the moment; nothing was done.") from None
 
@@ -90,48 +90,22 @@ def page_of(store: Store, wanted: Wanted, *, after: str = "", limit: int = 50) -
     """Return a page of what fits, newest first.
 
     Raises:
-        Problem: 400 when `after` is not among what is looked for, or too deep in it.
+        Problem: 400 when there is no request `after` which it could begin.
     """
-    if after:
-        found = _after(store, wanted, after, limit + 1)
-    else:
-        found = _search(store, wanted, wanted.state, limit + 1)
+    try:
+        found = store.search(
+            state=wanted.state,
+            action=wanted.action,
+            person=wanted.person,
+            since=wanted.since,
+            until=wanted.until,
+            after=after,
+            limit=limit + 1,
+        )
+    except NoSuchRequest:
+        raise Problem(400, "What the page should come after is not there: begin anew.") from None
     more = found[limit - 1].request.id if len(found) > limit else ""
     return Page(requests=found[:limit], next=more)
-
-
-def _after(store: Store, wanted: Wanted, after: str, count: int) -> Sequence[StoredRequest]:
-    """Return what fits and comes after one request, which may be in another state by now.
-
-    A request never changes its place among all of them, only its state; so all are looked at.
-    """
-    looked_at = 4 * count
-    while True:
-        looked_at = min(looked_at, MOST_LOOKED_AT)
-        rows = _search(store, wanted, None, looked_at)
-        ids = [stored.request.id for stored in rows]
-        rest = rows[ids.index(after) + 1 :] if after in ids else ()
-        found = [stored for stored in rest if wanted.state in {None, stored.state}][:count]
-        if len(found) == count or (len(rows) < looked_at and after in ids):
-            return found
-        if len(rows) < looked_at:
-            raise Problem(400, "What the page should come after is not there: begin anew.")
-        if looked_at == MOST_LOOKED_AT:
-            raise Problem(400, f"Look for less than {MOST_LOOKED_AT:,} requests: narrow the time.")
-        looked_at *= 4
-
-
-def _search(
-    store: Store, wanted: Wanted, state: State | None, limit: int
-) -> Sequence[StoredRequest]:
-    return store.search(
-        state=state,
-        action=wanted.action,
-        person=wanted.person,
-        since=wanted.since,
-        until=wanted.until,
-        limit=limit,
-    )
 
 
 def brief(request: ApprovalRequest) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...model import Store, StoredRequest, StoreError
+from ...model import NoSuchRequest, Store, StoredRequest, StoreError
 from ..chat import voting
 from ..chat.board import Board
 from ..chat.card import card
@@ -134,9 +134,9 @@ class Hearing:
                 request_id=request_id, digest=digest, place=person.place, message=message
             )
             return self._done(person, trigger, action, stored, about)
-        except StoreError as error:
-            return Answer(text=NOT_OURS if "no request" in str(error) else NO_STORE)
-        except OSError:
+        except NoSuchRequest:
+            return Answer(text=NOT_OURS)
+        except (StoreError, OSError):
             return Answer(text=NO_STORE)
 
     def _done(

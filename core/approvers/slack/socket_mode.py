@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slack_sdk.socket_mode.request import SocketModeRequest
 
 SECONDS_BETWEEN_PINGS = 5.0
+SECONDS_TO_CLOSE = 5.0
 
 
 class SocketMode:
@@ -43,12 +44,16 @@ class SocketMode:
         self._thread.start()
 
     def close(self) -> None:
-        """Close the connection; what was begun is finished."""
+        """Close the connection; what was begun is finished, as far as that takes seconds only."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
         if self._client is not None:
-            self._client.close()
+            # The library waits for its reader, which misses the end of a session that is being
+            # replaced just then; it would wait for ever.
+            ending = threading.Thread(target=self._client.close, daemon=True, name="slack end")
+            ending.start()
+            ending.join(SECONDS_TO_CLOSE)
 
     def _open(self) -> None:
         from slack_sdk.socket_mode import SocketModeClient

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ...model import State, Store, StoredRequest, StoreError
+from ...model import NoSuchRequest, State, Store, StoredRequest, StoreError
 from ..chat import voting
 from ..chat.board import Board
 from ..chat.card import card
@@ -100,8 +100,10 @@ class Hearing:
                     self._board.adopt(press.request_id, press.place, press.message)
             answer = self._done(press, stored)
             return self._card(press, self._store.get(press.request_id), answer)
-        except StoreError as error:
-            return _said(NOT_OURS if "no request" in str(error) else NO_STORE)
+        except NoSuchRequest:
+            return _said(NOT_OURS)
+        except StoreError:
+            return _said(NO_STORE)
 
     def _done(self, press: Press, stored: StoredRequest) -> Answer:
         if press.verb == "refresh":
