@@ -62,7 +62,7 @@ class Breaking:
         return failing
 
 
-def eventually(look, seconds=5.0):
+def eventually(look, seconds=20.0):
     """Return what `look` returns once it is true."""
     end = time.monotonic() + seconds
     while not (found := look()):
