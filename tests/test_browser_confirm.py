@@ -236,7 +236,7 @@ def test_two_pages_of_one_person_are_one_question(site, ana):
 
 def test_a_closed_page_is_silence(site, ana):
     """Closing the page approves nothing and denies nothing; in the end nobody answered."""
-    with site.agent("ch_1", 900, decide_within=timedelta(seconds=1.5)) as agent:
+    with site.agent("ch_1", 900, decide_within=timedelta(seconds=4)) as agent:
         expect(dialog(ana)).to_be_visible()
         ana.close()
     assert isinstance(agent.error, NotAnswered) and site.paid == []
@@ -256,7 +256,7 @@ def test_coming_back_shows_it_again(site, ana):
 
 def test_an_expired_question_leaves_the_page(site, ana):
     """When time is up the question goes away by itself, and the person is told."""
-    with site.agent("ch_1", 900, decide_within=timedelta(seconds=1.5)):
+    with site.agent("ch_1", 900, decide_within=timedelta(seconds=4)):
         expect(dialog(ana)).to_be_visible()
         expect(dialog(ana)).to_have_count(0)
     expect(ana.get_by_role("status")).to_contain_text("withdrawn")

@@ -156,14 +156,14 @@ def test_who_will_not_end_is_killed(folder):
     """After being asked to end there is a grace, and then no more asking."""
     began = time.monotonic()
     script = "trap '' TERM; echo on; while true; do sleep 0.05; done"
-    assert "took more than" in failure(sh(script, seconds=0.3), folder, grace=0.3)
-    assert 0.5 < time.monotonic() - began < 30
+    assert "took more than" in failure(sh(script, seconds=1), folder, grace=0.5)
+    assert 1.4 < time.monotonic() - began < 30
 
 
 def test_a_command_that_is_late_may_put_things_in_order(folder):
     """Being asked to end comes first, and what it says then is heard."""
     script = "trap 'echo in order; exit 0' TERM; echo on; while true; do sleep 0.05; done"
-    assert "in order" in failure(sh(script, seconds=0.3), folder)
+    assert "in order" in failure(sh(script, seconds=1), folder)
 
 
 def test_what_a_finished_command_left_running_is_ended(folder):
@@ -249,7 +249,7 @@ def test_when_we_are_killed_the_command_ends(folder):
     """A deploy that dies without a word takes its command along, and all that it started."""
     script = "setsid sleep 91 & (sleep 92 &); touch on; sleep 93"
     killed(lambda: run(sh(script), folder, print), (folder / "on").exists)
-    assert until(lambda: not processes(folder), seconds=2)
+    assert until(lambda: not processes(folder), seconds=20)
 
 
 def test_what_is_kept_is_held_until_the_last_has_ended(folder):
@@ -279,7 +279,7 @@ def test_when_who_minds_a_command_is_killed_the_command_ends(folder):
 
     with pytest.raises(CommandFailed, match="together with the process that minded it"):
         run(sh(script), folder, kill)
-    assert until(lambda: not processes(folder), seconds=2)
+    assert until(lambda: not processes(folder), seconds=20)
 
 
 @pytest.mark.slow

@@ -406,7 +406,7 @@ def test_markup_in_an_argument_is_only_text(api, store, slack):
 
 def test_silence_is_told(api, store, slack):
     """When nobody clicks in time, the agent hears that, and the message says so too."""
-    calls = Calls(store, slack, decide_within=timedelta(seconds=1))
+    calls = Calls(store, slack, decide_within=timedelta(seconds=3))
     calls.start("ch_1", 4500)
     message = shown(api)
     assert isinstance(calls.end(), NotAnswered) and not calls.ran

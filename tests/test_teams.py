@@ -286,7 +286,7 @@ def test_markup_in_an_argument_is_only_text(api, store, teams):
 
 def test_silence_is_told(api, store, teams):
     """When nobody presses in time, the agent hears that, and the message says so too."""
-    calls = Calls(store, teams, decide_within=timedelta(seconds=2))
+    calls = Calls(store, teams, decide_within=timedelta(seconds=4))
     calls.start("ch_1", 4500)
     message = shown(api)
     assert isinstance(calls.end(), NotAnswered) and not calls.ran

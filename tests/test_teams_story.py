@@ -141,7 +141,7 @@ def test_two_people_decide_about_what_is_critical(api, store, teams):
 @pytest.mark.slow
 def test_silence_changes_nothing(api, store, teams):
     """Nobody answers: it does not run, the agent hears of silence, and a late press is too late."""
-    calls = Refunds(store, teams, decide_within=timedelta(seconds=1))
+    calls = Refunds(store, teams, decide_within=timedelta(seconds=3))
     calls.start("ch_1", 4500)
     message = asked(api)
     assert isinstance(calls.end(), NotAnswered) and store.search()[0].state is State.EXPIRED
