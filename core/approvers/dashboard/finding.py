@@ -90,7 +90,7 @@ def page_of(store: Store, wanted: Wanted, *, after: str = "", limit: int = 50) -
     """Return a page of what fits, newest first.
 
     Raises:
-        Problem: 400 when there is no request `after` which it could begin.
+        Problem: 400 when there is no request that it could come after.
     """
     try:
         found = store.search(
