@@ -13,8 +13,9 @@ from slack_api import SlackApi
 from test_slack import ROOT, TOML, shown, until_it_says
 
 from core import SqliteStore, gate
+from core.approvers.chat.looking import told as tell
 from core.approvers.inbox import Inbox
-from core.approvers.slack.doctor import doctor
+from core.approvers.slack.doctor import findings
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def looked(api, tmp_path, environ=None, **changes):
     (tmp_path / "slack.toml").write_text(text)
     known = {"SLACK_BOT_TOKEN": api.bot_token, "SLACK_APP_TOKEN": api.app_token}
     told = []
-    code = doctor(tmp_path / "slack.toml", {**known, **(environ or {})}, told.append)
+    code = tell(findings(tmp_path / "slack.toml", {**known, **(environ or {})}), told.append)
     assert not any("xoxb" in line or "xapp-test" in line for line in told if "begins" not in line)
     return code, told
 

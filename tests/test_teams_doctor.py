@@ -13,8 +13,9 @@ from teams_api import TeamsApi
 from test_teams import ANA, BO, ROOT, shown, until_it_says, written
 
 from core import SqliteStore, gate
+from core.approvers.chat.looking import told as tell
 from core.approvers.inbox import Inbox
-from core.approvers.teams.doctor import doctor
+from core.approvers.teams.doctor import findings
 from core.model import utc_now
 
 
@@ -35,7 +36,7 @@ def looked(api, tmp_path, secret=None, **toml):
     (tmp_path / "teams.toml").write_text(text)
     told = []
     environ = {"TEAMS_CLIENT_SECRET": api.secret if secret is None else secret}
-    code = doctor(tmp_path / "teams.toml", environ, told.append)
+    code = tell(findings(tmp_path / "teams.toml", environ), told.append)
     assert not any("Xy~8Q" in line for line in told)
     return code, told
 
@@ -79,7 +80,8 @@ def test_a_wrong_clock_is_named(api, tmp_path, minutes, which):
     written(tmp_path, api)
     told, environ = [], {"TEAMS_CLIENT_SECRET": api.secret}
     wrong_time = utc_now() + timedelta(minutes=minutes)
-    assert doctor(tmp_path / "teams.toml", environ, told.append, lambda: wrong_time) == 1
+    found = findings(tmp_path / "teams.toml", environ, lambda: wrong_time)
+    assert tell(found, told.append) == 1
     assert f"seconds {which}, so tokens look old" in " ".join(wrong(told))
 
 

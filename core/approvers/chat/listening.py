@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..secret import SettingsError
 from .settings import Table
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+MOST_BYTES = 1_000_000
 SECONDS_TO_FINISH = 3
 
 
@@ -36,6 +43,34 @@ def address(table: Table) -> Address:
     if not port.is_integer() or port > 65_535:
         raise SettingsError(f"{table.where}: port is a whole number up to 65535")
     return Address(host=table.text("host", Address().host), port=int(port))
+
+
+def app(path: str, answered: Callable[[Request, bytes], Awaitable[Response]]) -> Starlette:
+    """Return an app that hands what is posted to `path` on, unless it is too long.
+
+    `GET /healthz` tells that it is there.
+    """
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    async def posted(request: Request) -> Response:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_BYTES:
+                return PlainTextResponse("too long", 413)
+        return await answered(request, bytes(body))
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Starlette(
+        routes=[
+            Route(path, posted, methods=["POST"]),
+            Route("/healthz", healthy, methods=["GET"]),
+        ]
+    )
 
 
 class Door:

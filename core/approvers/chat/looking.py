@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from ...display import safe
+from ..secret import SettingsError
+from .listening import Address, Door
+
+MOST_SECONDS_OFF = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +25,31 @@ class Finding:
 
     what: str
     problem: str = ""
+
+
+def how_wrong(date: str, now: datetime) -> str:
+    """Say how wrong the clock is, by the `Date` of an answer; empty when it is near enough.
+
+    >>> how_wrong("Thu, 04 Jun 2026 12:30:00 GMT", datetime(2026, 6, 4, 12, 32, tzinfo=UTC))
+    '120 seconds fast'
+    """
+    there = now
+    with suppress(ValueError, TypeError):
+        there = parsedate_to_datetime(date).astimezone(UTC)
+    off = (now - there).total_seconds()
+    if abs(off) <= MOST_SECONDS_OFF:
+        return ""
+    return f"{abs(off):.0f} seconds {'fast' if off > 0 else 'slow'}"
+
+
+def free(where: Address) -> Finding:
+    """Look whether a window could listen there."""
+    what = f"the address {where.host}:{where.port}"
+    try:
+        Door(None, where).close()
+    except SettingsError as error:
+        return Finding(what=what, problem=f"{error}, or a window listens there already")
+    return Finding(what=what)
 
 
 def told(findings: Iterable[Finding], say: Callable[[str], object]) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from ...model import Store, StoreError
 from ...stores.open import file_of, open_store
 from ..secret import SettingsError
+from .looking import Finding, told
 from .window import Window
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -21,27 +23,22 @@ PAGE = 200
 WRONG, INTERRUPTED = 1, 130
 
 
-class Chat(Protocol):
-    """What the command line needs to know of a chat."""
+Say: TypeAlias = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """What the command line needs to know of a chat.
+
+    Attributes:
+        opened: Store, settings, where secrets are, a file for notes and who is told in; the window
+            out.
+        findings: Settings and where secrets are in; what was looked at out, piece by piece.
+    """
 
     name: str
-
-    def opened(
-        self,
-        store: Store,
-        settings: Path,
-        environ: Mapping[str, str],
-        notes: Path,
-        say: Callable[[str], object],
-    ) -> tuple[Window, str]:
-        """Return the window, and where people are asked."""
-        ...
-
-    def doctor(
-        self, settings: Path, environ: Mapping[str, str], say: Callable[[str], object]
-    ) -> int:
-        """Tell what is missing or wrong; return the exit code."""
-        ...
+    opened: Callable[[Store, Path, Mapping[str, str], Path, Say], Window]
+    findings: Callable[[Path, Mapping[str, str]], Iterable[Finding]]
 
 
 def main(chat: Chat, words: Sequence[str] | None = None) -> int:
@@ -60,7 +57,7 @@ def main(chat: Chat, words: Sequence[str] | None = None) -> int:
     options = made.parse_args(words)
     try:
         if options.command == "doctor":
-            return chat.doctor(options.settings, os.environ, _say)
+            return told(chat.findings(options.settings, os.environ), _say)
         return serve(chat, options.store, options.settings)
     except (RuntimeError, OSError) as error:
         _say(f"{error}")
@@ -81,15 +78,15 @@ def serve(chat: Chat, url: str, settings: Path) -> int:
         raise SettingsError("name a store in a file: a store in memory is seen by nobody else")
     notes = kept.with_name(f"{kept.name}.{chat.name}")
     with closing(open_store(url, create=False)) as store:
-        window, place = chat.opened(store, settings, os.environ, notes, _say)
+        window = chat.opened(store, settings, os.environ, notes, _say)
         with closing(window):
             window.start()
-            _say(f"What waits in {url} is shown in {place}. Ctrl-C ends it.")
-            show_all(store, window, place, threading.Event())
+            _say(f"What waits in {url} is shown in {window.place}. Ctrl-C ends it.")
+            show_all(store, window, threading.Event())
     return 0
 
 
-def show_all(store: Store, window: Window, place: str, over: threading.Event) -> None:
+def show_all(store: Store, window: Window, over: threading.Event) -> None:
     """See to it that there is a message for all that waits, now and from now on."""
     news, looks = threading.Event(), 0
     with store.watch("", news.set):
@@ -98,18 +95,18 @@ def show_all(store: Store, window: Window, place: str, over: threading.Event) ->
             try:
                 if looks % int(SECONDS_BETWEEN_SWEEPS / SECONDS_BETWEEN_LOOKS) == 0:
                     store.sweep()
-                _show_waiting(store, window, place)
+                _show_waiting(store, window)
             except StoreError as error:
                 _say(f"{error}; it is tried again")
             looks += 1
             news.wait(SECONDS_BETWEEN_LOOKS)
 
 
-def _show_waiting(store: Store, window: Window, place: str) -> None:
+def _show_waiting(store: Store, window: Window) -> None:
     after = ""
     while page := store.pending(after=after, limit=PAGE):
         for stored in page:
-            window.board.show(stored.request.id, place)
+            window.board.show(stored.request.id, window.place)
         after = page[-1].request.id
 
 

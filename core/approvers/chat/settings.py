@@ -54,6 +54,13 @@ class Table:
             raise SettingsError(f"{self.where}: {name} is a number, at least 0")
         return float(value)
 
+    def url(self, name: str, otherwise: str) -> str:
+        """Return an address of the web; an empty one only where that is the default."""
+        found = self.text(name, otherwise)
+        if found and not found.startswith(("https://", "http://")):
+            raise SettingsError(f"{self.where}: {name} is an address such as https://example.org")
+        return found
+
     def table(self, name: str) -> Table:
         """Return a table in it; one that is left out is empty."""
         value = self.values.get(name, {})

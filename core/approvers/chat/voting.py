@@ -35,6 +35,9 @@ from ..forms.typed import (
 from ..proposing import checked, waits, why_not
 from ..standing import told
 
+STRANGER = "You are not among the people who decide here, so nothing was decided."
+NO_STORE = "The store cannot be used at the moment, so nothing was decided. Try again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -31,12 +31,12 @@ class Window:
     """
 
     def __init__(self, board: Board, place: str, *parts: Listener) -> None:
-        self.board, self._place, self._parts = board, place, parts
+        self.board, self.place, self._parts = board, place, parts
         self._lock, self._is_open = threading.Lock(), False
 
     async def __call__(self, request: ApprovalRequest, /) -> Decision:
         self.start()
-        return await self.board.ask(request, self._place)
+        return await self.board.ask(request, self.place)
 
     def elsewhere(self, place: str, /) -> Elsewhere:
         """Return an approver that asks in another place of the same chat."""
@@ -45,7 +45,7 @@ class Window:
     def remind(self, request: ApprovalRequest, /) -> None:
         """Remind people under the message, once; those whose votes are missing are called."""
         self.start()
-        self.board.remind(request.id, self._place)
+        self.board.remind(request.id, self.place)
 
     def __enter__(self) -> Self:
         self.start()

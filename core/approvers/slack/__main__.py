@@ -7,34 +7,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...model import Store
-from ..chat.serving import main
-from ..chat.window import Window
-from . import doctor as looking
+from ..chat.serving import Chat, main
+from .doctor import findings
 from .settings import read_settings
 from .window import Slack
 
 
-class Command:
-    """Slack, as the command line needs it."""
-
-    name = "slack"
-
-    def opened(
-        self,
-        store: Store,
-        settings: Path,
-        environ: Mapping[str, str],
-        notes: Path,
-        say: Callable[[str], object],
-    ) -> tuple[Window, str]:
-        ours = read_settings(settings, environ)
-        return Slack(store, ours, notes=notes, say=say), ours.channel
-
-    def doctor(
-        self, settings: Path, environ: Mapping[str, str], say: Callable[[str], object]
-    ) -> int:
-        return looking.doctor(settings, environ, say)
+def opened(
+    store: Store,
+    settings: Path,
+    environ: Mapping[str, str],
+    notes: Path,
+    say: Callable[[str], object],
+) -> Slack:
+    """Return the window that the settings describe."""
+    return Slack(store, read_settings(settings, environ), notes=notes, say=say)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Command()))
+    sys.exit(main(Chat(name="slack", opened=opened, findings=findings)))

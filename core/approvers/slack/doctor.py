@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ...model import utc_now
 from ..chat.channel import Later, Refused
-from ..chat.listening import Door
-from ..chat.looking import Finding, told
+from ..chat.looking import Finding, free, how_wrong
 from ..secret import SettingsError
 from .settings import Settings, read_settings
 from .wire import client, problem
@@ -23,17 +20,6 @@ SCOPES = {
     "channels:history": "look for a message that may be there, instead of writing it twice",
     "users:read": "look whether the people are there",
 }
-MOST_SECONDS_OFF = 60.0
-
-
-def doctor(
-    path: Path,
-    environ: Mapping[str, str],
-    say: Callable[[str], object],
-    now: Callable[[], datetime] = utc_now,
-) -> int:
-    """Tell what was looked at, a line each; return 0 when all is well, and 1 otherwise."""
-    return told(findings(path, environ, now), say)
 
 
 def findings(
@@ -92,15 +78,9 @@ def _workspace(settings: Settings, about: Any) -> Finding:
 
 def _clock(about: Any, now: datetime) -> Finding:
     given = {name.lower(): value for name, value in about.headers.items()}.get("date", "")
-    there = now
-    with suppress(ValueError, TypeError):
-        there = parsedate_to_datetime(str(given)).astimezone(UTC)
-    off = (now - there).total_seconds()
-    if abs(off) <= MOST_SECONDS_OFF:
-        return Finding(what="the clock")
-    which = "fast" if off > 0 else "slow"
-    text = f"it is {abs(off):.0f} seconds {which}, so Slack's signatures look old: set it"
-    return Finding(what="the clock", problem=text)
+    off = how_wrong(str(given), now)
+    why = f"it is {off}, so Slack's signatures look old: set it" if off else ""
+    return Finding(what="the clock", problem=why)
 
 
 def _scopes(about: Any) -> Iterator[Finding]:
@@ -149,12 +129,7 @@ def _person(user: str, name: str, asked: _Asked) -> Finding:
 def _listener(settings: Settings) -> Finding:
     """Look whether clicks could be heard: a socket opens, or the port is free."""
     if settings.http is not None:
-        what = f"the address {settings.http.host}:{settings.http.port}"
-        try:
-            Door(None, settings.http).close()
-        except SettingsError as error:
-            return Finding(what=what, problem=f"{error}, or a window listens there already")
-        return Finding(what=what)
+        return free(settings.http)
     from slack_sdk.errors import SlackApiError
 
     socket: Any = client(settings.app_token, settings.api)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from ..chat.listening import app
 from ..chat.notes import Notes
 from .hearing import Hearing
 
@@ -15,22 +16,19 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PATH = "/slack/interactions"
-MOST_BYTES = 1_000_000
 SECONDS_VALID = 300
 LONGEST_NUMBER = 12
 
 
 def door(hearing: Hearing, notes: Notes, signing_secret: str) -> Starlette:
-    """Return the app that Slack posts to; `GET /healthz` tells that it is there.
+    """Return the app that Slack posts to.
 
     Args:
         notes: Remembers signatures, so that the same request does not come in twice.
     """
     from slack_sdk.signature import SignatureVerifier
-    from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import JSONResponse, PlainTextResponse
-    from starlette.routing import Route
 
     verifier = SignatureVerifier(signing_secret)
 
@@ -45,26 +43,15 @@ def door(hearing: Hearing, notes: Notes, signing_secret: str) -> Starlette:
             return PlainTextResponse("no payload", 400)
         return JSONResponse(hearing.hear(payload))
 
-    async def interactions(request: Request) -> Response:
+    async def interactions(request: Request, body: bytes) -> Response:
         timestamp, signature = (
             _one(request, name) for name in ("x-slack-request-timestamp", "x-slack-signature")
         )
-        body = await _body(request)
-        if body is None:
-            return PlainTextResponse("too long", 413)
         if not is_checkable(timestamp, signature, body):
             return PlainTextResponse("not signed", 401)
         return await run_in_threadpool(answered, timestamp, signature, body)
 
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    return Starlette(
-        routes=[
-            Route(PATH, interactions, methods=["POST"]),
-            Route("/healthz", healthy, methods=["GET"]),
-        ]
-    )
+    return app(PATH, interactions)
 
 
 def is_checkable(timestamp: str, signature: str, body: bytes) -> bool:
@@ -102,12 +89,3 @@ def _one(request: Request, name: str) -> str:
     """Return a header that is there exactly once, and otherwise an empty text."""
     found = request.headers.getlist(name)
     return found[0] if len(found) == 1 else ""
-
-
-async def _body(request: Request) -> bytes | None:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)

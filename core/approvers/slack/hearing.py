@@ -20,7 +20,7 @@ from ..chat import voting
 from ..chat.board import Board
 from ..chat.card import card
 from ..chat.channel import Later, Refused
-from ..chat.voting import Answer, Ballot
+from ..chat.voting import NO_STORE, STRANGER, Answer, Ballot
 from .modals import Origin, approve_view, edit_view, errors, filled, origin, reject_view
 from .settings import Settings
 from .wire import Wire
@@ -30,9 +30,7 @@ SECONDS_FOR_A_FORM = 2.0
 SECONDS_FOR_AN_EDIT = 1.5
 MOST_AT_ONCE = 16
 ELSEWHERE = "This app decides nothing for your workspace, so nothing was decided."
-STRANGER = "You are not among the people who decide here, so nothing was decided."
 NOT_OURS = "This button is none of ours, or too old. Nothing was decided."
-NO_STORE = "The store cannot be used at the moment, so nothing was decided. Try again."
 NO_FORM = "The form could not be opened. Click again, or use the dashboard."
 TOO_LARGE_TO_EDIT = "This cannot be edited in a Slack form. Use the dashboard."
 

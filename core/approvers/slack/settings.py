@@ -55,8 +55,8 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         http=address(table.table("http")) if "http" in table.values else None,
         app_token="" if "http" in table.values else _token(APP, "xapp-", environ),
         signing_secret=_token(SIGNING, "", environ) if "http" in table.values else "",
-        dashboard=_url(table, "dashboard", ""),
-        api=_url(table, "api", API).rstrip("/") + "/",
+        dashboard=table.url("dashboard", ""),
+        api=table.url("api", API).rstrip("/") + "/",
         escalate=escalation(table.table("escalate")),
     )
 
@@ -73,11 +73,4 @@ def _token(name: str, begins: str, environ: Mapping[str, str]) -> str:
     found = needed(name, environ)
     if not found.startswith(begins):
         raise SettingsError(f"{name} is no token of that kind: it begins with {begins}")
-    return found
-
-
-def _url(table: Table, name: str, otherwise: str) -> str:
-    found = table.text(name, otherwise)
-    if found and not found.startswith(("https://", "http://")):
-        raise SettingsError(f"{table.where}: {name} is an address such as https://example.org")
     return found

@@ -7,34 +7,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...model import Store
-from ..chat.serving import main
-from ..chat.window import Window
-from . import doctor as looking
+from ..chat.serving import Chat, main
+from .doctor import findings
 from .settings import read_settings
 from .window import Teams
 
 
-class Command:
-    """Teams, as the command line needs it."""
-
-    name = "teams"
-
-    def opened(
-        self,
-        store: Store,
-        settings: Path,
-        environ: Mapping[str, str],
-        notes: Path,
-        say: Callable[[str], object],
-    ) -> tuple[Window, str]:
-        ours = read_settings(settings, environ)
-        return Teams(store, ours, notes=notes, say=say), ours.conversation
-
-    def doctor(
-        self, settings: Path, environ: Mapping[str, str], say: Callable[[str], object]
-    ) -> int:
-        return looking.doctor(settings, environ, say)
+def opened(
+    store: Store,
+    settings: Path,
+    environ: Mapping[str, str],
+    notes: Path,
+    say: Callable[[str], object],
+) -> Teams:
+    """Return the window that the settings describe."""
+    return Teams(store, read_settings(settings, environ), notes=notes, say=say)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Command()))
+    sys.exit(main(Chat(name="teams", opened=opened, findings=findings)))

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ...model import utc_now
 from ..chat.channel import Later, Refused
-from ..chat.listening import Door
-from ..chat.looking import Finding, told
+from ..chat.looking import Finding, free, how_wrong
 from ..secret import SettingsError
 from .settings import Settings, read_settings
 from .wire import Adapter, Wire, bot
 
 KEYS = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 SECONDS = 10.0
-MOST_SECONDS_OFF = 60.0
-
-
-def doctor(
-    path: Path,
-    environ: Mapping[str, str],
-    say: Callable[[str], object],
-    now: Callable[[], datetime] = utc_now,
-) -> int:
-    """Tell what was looked at, a line each; return 0 when all is well, and 1 otherwise."""
-    return told(findings(path, environ, now), say)
 
 
 def findings(
@@ -44,7 +30,7 @@ def findings(
     yield Finding(what=f"settings and secret ({path})")
     yield _service(now())
     yield from _people(settings)
-    yield _listener(settings)
+    yield free(settings.http)
     if settings.dashboard.startswith("http://"):
         yield Finding(what="the dashboard's address", problem="it is not https")
 
@@ -58,14 +44,9 @@ def _service(now: datetime) -> Finding:
     except httpx.TransportError as error:
         why = f"the keys that activities are checked with cannot be had ({type(error).__name__})"
         return Finding(what="Bot Framework and the clock", problem=why)
-    there = now
-    with suppress(ValueError, TypeError):
-        there = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-    off = (now - there).total_seconds()
-    late = abs(off) > MOST_SECONDS_OFF
-    which = "fast" if off > 0 else "slow"
-    why = f"the clock is {abs(off):.0f} seconds {which}, so tokens look old: set it"
-    return Finding(what="Bot Framework and the clock", problem=why if late else "")
+    off = how_wrong(answer.headers.get("date", ""), now)
+    why = f"the clock is {off}, so tokens look old: set it" if off else ""
+    return Finding(what="Bot Framework and the clock", problem=why)
 
 
 def _people(settings: Settings) -> Iterator[Finding]:
@@ -90,12 +71,3 @@ def _people(settings: Settings) -> Iterator[Finding]:
         is_there = user.lower() in there
         why = "" if is_there else "nobody with that object id is in the conversation"
         yield Finding(what=f"{name} ({user})", problem=why)
-
-
-def _listener(settings: Settings) -> Finding:
-    what = f"the address {settings.http.host}:{settings.http.port}"
-    try:
-        Door(None, settings.http).close()
-    except SettingsError as error:
-        return Finding(what=what, problem=f"{error}, or a window listens there already")
-    return Finding(what=what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..chat.listening import app
 from .wire import Adapter
 
 if TYPE_CHECKING:
@@ -13,23 +14,17 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PATH = "/api/messages"
-MOST_BYTES = 1_000_000
 
 
 def door(adapter: Adapter) -> Starlette:
-    """Return the app that Teams posts to; `GET /healthz` tells that it is there.
+    """Return the app that Teams posts to.
 
     The library checks the token: issuer, audience, key, time, and that it is for the service whose
     address stands in the body. It stumbles over bodies that are no activity, so those stay outside.
     """
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse, PlainTextResponse
-    from starlette.routing import Route
+    from starlette.responses import JSONResponse
 
-    async def messages(request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return PlainTextResponse("too long", 413)
+    async def messages(request: Request, body: bytes) -> Response:
         bearers = request.headers.getlist("authorization")
         if len(bearers) != 1 or not bearers[0].isascii():
             return JSONResponse({"error": "Unauthorized"}, 401)
@@ -39,15 +34,7 @@ def door(adapter: Adapter) -> Starlette:
         answer = await adapter.handle({"body": activity, "headers": {"authorization": bearers[0]}})
         return JSONResponse(answer["body"] or {}, answer["status"])
 
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    return Starlette(
-        routes=[
-            Route(PATH, messages, methods=["POST"]),
-            Route("/healthz", healthy, methods=["GET"]),
-        ]
-    )
+    return app(PATH, messages)
 
 
 def activity_of(body: bytes) -> dict[str, Any] | None:
@@ -67,12 +54,3 @@ def activity_of(body: bytes) -> dict[str, Any] | None:
             return found if isinstance(found.get("id", ""), str) else None
         case _:
             return None
-
-
-async def _body(request: Request) -> bytes | None:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)

@@ -16,7 +16,7 @@ from ...model import NoSuchRequest, State, Store, StoredRequest, StoreError
 from ..chat import voting
 from ..chat.board import Board
 from ..chat.card import card
-from ..chat.voting import Answer, Ballot
+from ..chat.voting import NO_STORE, STRANGER, Answer, Ballot
 from .cards import adaptive
 from .inputs import filled
 from .settings import Settings
@@ -25,9 +25,7 @@ from .wire import CARD, mri
 WINDOW = "Teams"
 SECONDS_FOR_AN_EDIT = 3.0
 TEXT = "application/vnd.microsoft.activity.message"
-STRANGER = "You are not among the people who decide here, so nothing was decided."
 NOT_OURS = "This card is none of ours, or too old. Nothing was decided."
-NO_STORE = "The store cannot be used at the moment, so nothing was decided. Try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,13 +57,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         people=people,
         client_secret=needed(SECRET, environ),
         http=address(table.table("http")),
-        dashboard=_url(table.text("dashboard", ""), f"{table.where}: dashboard"),
-        service=_url(table.text("service", SERVICE), f"{table.where}: service"),
+        dashboard=table.url("dashboard", ""),
+        service=table.url("service", SERVICE),
         escalate=escalation(table.table("escalate")),
     )
-
-
-def _url(text: str, name: str) -> str:
-    if text and not text.startswith(("https://", "http://")):
-        raise SettingsError(f"{name} is an address such as https://example.org")
-    return text
