@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from calling import Calls
 from people import YES, eventually
 from slack_api import SlackApi
 
@@ -67,35 +68,6 @@ def settings(api, **options):
             **options,
         }
     )
-
-
-class Calls:
-    """A gated function that is called in threads, and what became of each call."""
-
-    def __init__(self, store, slack, **options):
-        self.ran, self.ended = [], []
-        self.fn = gate(self.refund, approver=slack, store=store, **options)
-
-    def refund(self, charge: str, amount: int, note: str | None = None) -> str:
-        """Pay back."""
-        self.ran.append((charge, amount, note))
-        return f"{charge}: {amount} paid back"
-
-    def start(self, *args):
-        """Call it in a thread."""
-
-        def work():
-            try:
-                self.ended.append(self.fn(*args))
-            except Exception as error:
-                self.ended.append(error)
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def end(self):
-        """Return how the only call ended."""
-        [only] = eventually(lambda: self.ended, 20)
-        return only
 
 
 def shown(api, *, channel="C024BE91L", number=0):

@@ -5,12 +5,13 @@ import threading
 
 import pytest
 import requests
+from calling import Calls
 from hypothesis import HealthCheck, given
 from hypothesis import settings as times
 from hypothesis import strategies as st
 from people import eventually
 from slack_api import SlackApi
-from test_slack import Calls, buttons, settings, shown, until_it_says
+from test_slack import buttons, settings, shown, until_it_says
 
 from core import SqliteStore
 from core.approvers.chat.listening import Address

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import teams_rules
+from calling import Calls
 from people import YES, eventually
 from teams_api import TeamsApi
 from teams_people import verbs
-from test_slack import BOTH, Calls, lambda_of
+from test_slack import BOTH, lambda_of
 
 from core import Approve, NotAnswered, Preview, Rejected, Risk, SqliteStore, State, gate
 from core.approvers.chat.listening import Address

@@ -1,15 +1,15 @@
 """Whole stories in Teams: an agent asks, people press buttons, and the card tells the truth."""
 
-import threading
 from datetime import timedelta
 
 import pytest
+from calling import Calls
 from people import eventually
 from teams_api import TeamsApi
 from teams_people import NotThere, verbs
 from teams_rules import texts
 
-from core import Approve, NotAnswered, Panel, Rejected, Risk, SqliteStore, State, gate
+from core import Approve, NotAnswered, Panel, Rejected, Risk, SqliteStore, State
 from core.approvers.chat.listening import Address
 from core.approvers.chat.people import People
 from core.approvers.patience import Patience
@@ -53,34 +53,6 @@ def teams(api, store, tmp_path):
     made.close()
 
 
-class Refunds:
-    """A gated function that is called in threads, and what became of each call."""
-
-    def __init__(self, store, approver, **options):
-        self.ran, self.ended = [], []
-        self.fn = gate(self.refund, approver=approver, store=store, **options)
-
-    def refund(self, charge: str, amount: int, note: str | None = None) -> str:
-        """Pay back."""
-        self.ran.append((charge, amount, note))
-        return f"{charge}: {amount} paid back"
-
-    def start(self, *args):
-        """Call it in a thread."""
-
-        def work():
-            try:
-                self.ended.append(self.fn(*args))
-            except Exception as error:
-                self.ended.append(error)
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def end(self, number=1):
-        """Return how the call ended that was the n-th to end."""
-        return eventually(lambda: self.ended[number - 1 :], 20)[0]
-
-
 def asked(api, number=0):
     """Return a message of the channel, once it is there."""
     return eventually(lambda: api.messages()[number:], 10)[0]
@@ -98,7 +70,7 @@ def until_it_says(api, message, words):
 
 def test_an_agent_adapts_to_what_people_say(api, store, teams):
     """Rejected, it asks for less; edited, less than that runs; each card becomes its record."""
-    calls, ana, bo = Refunds(store, teams), api.user(IDS["ana"]), api.user(IDS["bo"])
+    calls, ana, bo = Calls(store, teams), api.user(IDS["ana"]), api.user(IDS["bo"])
     calls.start("ch_1", 4500)
     first = asked(api)
     ana.execute(first, "reject", reason="only the shipping, 4.90")
@@ -118,7 +90,7 @@ def test_an_agent_adapts_to_what_people_say(api, store, teams):
 
 def test_two_people_decide_about_what_is_critical(api, store, teams):
     """Each types what they saw of the digest; who has voted has no button left; it runs once."""
-    calls = Refunds(store, teams, panel=BOTH, risk=Risk.CRITICAL)
+    calls = Calls(store, teams, panel=BOTH, risk=Risk.CRITICAL)
     calls.start("ch_1", 4500)
     message, digest = asked(api), store.pending()[0].request.digest
     ana, mia = api.user(IDS["ana"]), api.user(IDS["mia"])
@@ -141,7 +113,7 @@ def test_two_people_decide_about_what_is_critical(api, store, teams):
 @pytest.mark.slow
 def test_silence_changes_nothing(api, store, teams):
     """Nobody answers: it does not run, the agent hears of silence, and a late press is too late."""
-    calls = Refunds(store, teams, decide_within=timedelta(seconds=3))
+    calls = Calls(store, teams, decide_within=timedelta(seconds=3))
     calls.start("ch_1", 4500)
     message = asked(api)
     assert isinstance(calls.end(), NotAnswered) and store.search()[0].state is State.EXPIRED
@@ -152,7 +124,7 @@ def test_silence_changes_nothing(api, store, teams):
 
 def test_an_answer_elsewhere_ends_it_here(api, store, teams):
     """Somebody decides in another window; the card says so, and its old button does nothing."""
-    calls = Refunds(store, teams)
+    calls = Calls(store, teams)
     calls.start("ch_1", 4500)
     message, waiting = asked(api), store.pending()[0].request
     store.vote(waiting.id, Approve(by="mia"), digest=waiting.digest, window="dashboard")
